@@ -1,0 +1,1 @@
+"""The database: one opener, numbered migrations, the ledger."""

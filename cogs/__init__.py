@@ -1,0 +1,1 @@
+"""Platform adapters, loaded by name from the configuration."""

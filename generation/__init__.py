@@ -1,0 +1,1 @@
+"""Makes sound: request in, clip out. Imports no chat library."""

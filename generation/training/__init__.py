@@ -1,0 +1,1 @@
+"""How the starter was made: compose, render, train, evaluate."""
