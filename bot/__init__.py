@@ -1,1 +1,1 @@
-"""Riffbot: what a studio does — grammar, limits, ledger, scheduling, web. Imports no chat library and no torch."""
+"""What a studio does: grammar, limits, ledger, scheduling, web. Knows no chat library, no torch."""
