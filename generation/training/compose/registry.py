@@ -1,0 +1,63 @@
+"""The register of styles. A style is one short function that fills a `Sketch`:
+
+@style("bossa nova", beats=(10, 12, 14), says=("bossa", "rio lounge"))
+def bossa_nova(sketch: Sketch) -> None: ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from generation.training.compose.sketch import Sketch
+
+
+@dataclass(frozen=True)
+class Style:
+    """What is known of a style besides its notes: mostly what people call it.
+
+    `says` are phrases that mean the style; `unseen` are phrases kept out of all training captions
+    to judge generalisation; `moods`, `places` and `eras` season captions; `weight` is how often it
+    is drawn; `beats` lists the beat counts (in 5.12 s) that suit it.
+    """
+
+    name: str
+    write: Callable[[Sketch], None]
+    beats: tuple[int, ...]
+    says: tuple[str, ...]
+    unseen: tuple[str, ...]
+    moods: tuple[str, ...]
+    places: tuple[str, ...]
+    eras: tuple[str, ...]
+    weight: float
+    solo: bool
+    rhythmic: bool
+
+
+STYLES: dict[str, Style] = {}
+
+
+def style(
+    name: str,
+    *,
+    beats: tuple[int, ...],
+    says: tuple[str, ...] = (),
+    unseen: tuple[str, ...] = (),
+    moods: tuple[str, ...] = (),
+    places: tuple[str, ...] = (),
+    eras: tuple[str, ...] = (),
+    weight: float = 1.0,
+    solo: bool = False,
+    rhythmic: bool = True,
+) -> Callable[[Callable[[Sketch], None]], Callable[[Sketch], None]]:
+    """Register the decorated function as style `name`; a second one of that name is an error."""
+
+    def register(write: Callable[[Sketch], None]) -> Callable[[Sketch], None]:
+        if name in STYLES:
+            raise ValueError(f"There are two styles called “{name}”; give one another name.")
+        STYLES[name] = Style(
+            name, write, beats, (name, *says), unseen, moods, places, eras, weight, solo, rhythmic
+        )
+        return write
+
+    return register
