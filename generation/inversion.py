@@ -21,6 +21,7 @@ Perraudin, Balazs, Søndergaard, *A fast Griffin-Lim algorithm* (2013); Průša,
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -99,6 +100,17 @@ class WorkGrid:
     guard: int
     samples: int
     density: FloatArray
+
+    @cached_property
+    def slot(self) -> npt.NDArray[np.uint32]:
+        """Per bin, the slot below it; see `generation._kernels`."""
+        return (self.bands.lower + 1).astype(np.uint32)
+
+    @cached_property
+    def edges(self) -> npt.NDArray[np.uint32]:
+        """Per slot, the first bin in it."""
+        slots = np.arange(len(self.bands.row_sums) + 2)
+        return np.searchsorted(self.slot, slots).astype(np.uint32)
 
     @property
     def length(self) -> int:
@@ -263,7 +275,9 @@ def _invert(amplitudes: FloatArray, grid: WorkGrid, preset: Preset, seed: int) -
         phase = np.random.default_rng(seed).random(magnitudes[0].shape, dtype=np.float32)
     else:
         phase = _guess_phase(sum(magnitudes[1:], magnitudes[0]), grid, seed)
-    turn = np.exp(2j * np.pi * phase, dtype=np.complex64)
+    turn = np.empty(phase.shape, dtype=np.complex64)
+    phase *= np.float32(2.0 * np.pi)
+    turn.real, turn.imag = np.cos(phase), np.sin(phase)
     return np.stack(
         [
             _griffin_lim(magnitude, turn, target, grid, preset)
@@ -281,7 +295,7 @@ def _fit_bands(
     target = density * row_sums
     magnitude = np.empty((grid.columns, grid.bands.bins), dtype=np.float32)
     _kernels.fit_magnitudes(
-        target, density, grid.bands.lower, grid.bands.rise, preset.fit_updates, magnitude
+        target, density, grid.slot, grid.edges, grid.bands.rise, preset.fit_updates, magnitude
     )
     return target, magnitude
 
@@ -319,7 +333,7 @@ def _griffin_lim(
     bands, first = grid.bands, grid.bands.first_bin
     inside = slice(first, first + bands.bins)
     coefficients = np.zeros((grid.columns, grid.n_fft // 2 + 1), dtype=np.complex64)
-    coefficients[:, inside] = magnitude * turn
+    np.multiply(magnitude, turn, out=coefficients[:, inside])
     previous = np.zeros_like(turn)
     synthesis = grid.synthesis_window
     frames = np.zeros((_FRAMES_AT_ONCE, grid.n_fft), dtype=np.float32)
@@ -339,14 +353,15 @@ def _griffin_lim(
                 previous[chunk] = estimate
             else:
                 _kernels.project_frames(
-                    spectrum,
-                    previous[chunk],
+                    spectrum.view(np.float32),
+                    previous[chunk].view(np.float32),
                     target[chunk],
-                    first,
-                    bands.lower,
+                    bands.first_bin,
+                    grid.slot,
+                    grid.edges,
                     bands.rise,
                     momentum,
-                    coefficients[chunk],
+                    coefficients[chunk].view(np.float32),
                 )
         signal = _synthesise(coefficients, synthesis, grid)
     return np.roll(signal[: grid.length], -(len(grid.window) // 2))
