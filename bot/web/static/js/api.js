@@ -6,11 +6,10 @@
 const KEY = "riffbot.session";
 const UNREACHABLE = "I cannot reach Riffbot right now. Is it still running? Your text is kept here.";
 
-/** Why a call was refused: a sentence for people, and when to try again, if known. */
+/** Why a call was refused: a sentence for people, and in how many seconds to try again, if known. */
 export class ApiError extends Error {
-  constructor(sentence, { status = 0, retryAfter = null } = {}) {
+  constructor(sentence, retryAfter = null) {
     super(sentence);
-    this.status = status;
     this.retryAfter = retryAfter;
   }
 }
@@ -78,13 +77,7 @@ export class Api extends EventTarget {
 
   async #call(method, path, body) {
     const session = (this.identity ?? (await this.signIn())).session;
-    try {
-      return await this.#send(method, path, body, session);
-    } catch (error) {
-      // A server that restarted may have forgotten this tab: introduce it again, once.
-      if (error.status !== 401) throw error;
-      return this.#send(method, path, body, (await this.signIn()).session);
-    }
+    return this.#send(method, path, body, session);
   }
 
   async #send(method, path, body, session) {
@@ -99,9 +92,7 @@ export class Api extends EventTarget {
     }
     const answer = await response.json().catch(() => ({}));
     if (response.ok) return answer;
-    throw new ApiError(answer.error ?? `Riffbot answered with an error (${response.status}); please try again.`, {
-      status: response.status,
-      retryAfter: answer.retry_after ?? null,
-    });
+    const unexplained = `Riffbot answered with an error (${response.status}); please try again.`;
+    throw new ApiError(answer.error ?? unexplained, answer.retry_after);
   }
 }

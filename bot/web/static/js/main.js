@@ -57,7 +57,7 @@ async function post(text) {
 }
 
 function showWelcome() {
-  find("#welcome").hidden = !stream.empty;
+  find("#welcome").hidden = stream.hasRiffs;
 }
 
 function showStudio(state, detail) {
@@ -122,9 +122,8 @@ function setUpSound() {
     find("#sound").dataset.open = String(open);
   });
   player.addEventListener("change", () => {
-    const deck = find("[data-playing=true]");
-    const prompt = deck && find(".prompt", deck.closest(".riff")).textContent;
-    document.title = prompt ? `▶ ${prompt} · Riffbot` : "Riffbot";
+    const card = stream.cardOfClip(player.playing?.id);
+    document.title = card ? `▶ ${card.riff.prompt} · Riffbot` : "Riffbot";
   });
 }
 

@@ -48,6 +48,11 @@ export class Player extends EventTarget {
     return this.#context.resume();
   }
 
+  /** The clip that sounds now, or null. */
+  get playing() {
+    return this.#current?.clip ?? null;
+  }
+
   isPlaying(clip) {
     return this.#current?.clip.id === clip.id;
   }

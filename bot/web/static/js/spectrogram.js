@@ -132,7 +132,7 @@ export function sketchPicture() {
       const bin = height - 1 - y;
       let level = 0.05 + kick * Math.exp(-bin / 16) + hat * 0.4 * (bin / height) ** 1.1;
       for (const [note, strength] of notes) level += strength * overtones(bin, note);
-      loudness[y * width + x] = Math.min(level * 200, 255);
+      loudness[y * width + x] = Math.min(level * 265, 255);
     }
   }
   return { width, height, loudness };

@@ -29,8 +29,9 @@ export class Stream extends EventTarget {
     setInterval(() => this.#cards.forEach((card) => card.tickTime()), 20_000);
   }
 
-  get empty() {
-    return this.#list.childElementCount === 0;
+  /** Whether anybody has asked for a riff yet. */
+  get hasRiffs() {
+    return this.#cards.size > 0;
   }
 
   card(id) {
@@ -75,6 +76,8 @@ export class Stream extends EventTarget {
   }
 
   toBottom() {
+    // An empty room shows its welcome, which is read from the top.
+    if (!this.#list.childElementCount) return;
     this.#stuck = true;
     this.#hidePill();
     scrollTo({ top: document.documentElement.scrollHeight });

@@ -22,8 +22,8 @@ export function relativeTime(then, now = Date.now() / 1000) {
 export function stageText(progress) {
   if (!progress) return "Setting up";
   const { stage, done, total } = progress;
-  const counted = stage === "drawing" && total > 1 ? ` · step ${done} of ${total}` : "";
-  return (STAGES[stage] ?? "Working") + counted;
+  if (stage === "drawing" && total > 1) return `Drawing · step ${done} of ${total}`;
+  return STAGES[stage] ?? "Working";
 }
 
 /** Where a waiting riff stands; `position` counts from 1. */
