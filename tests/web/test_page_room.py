@@ -19,8 +19,8 @@ def test_two_tabs_are_two_users_who_see_each_other(open_chat: OpenChat) -> None:
     # A visible switch keeps riffs from starting by themselves.
     second.page.get_by_role("switch", name="Play my riffs when ready").uncheck(force=True)
 
-    first.ask("church bells on sunday")
-    second.ask("jazz piano melody")
+    first.ask("church bells on sunday", "--steps 4")
+    second.ask("jazz piano melody", "--steps 4")
     for chat, other in ((first, second), (second, first)):
         for prompt, owner in (("church bells on sunday", first), ("jazz piano melody", second)):
             card = chat.card(prompt)

@@ -10,10 +10,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.web.app import App
-from tests.web.conftest import OpenChat
 
 # Tries one way in and says what came of it: "read …" is a success for the attacker.
 ATTEMPT = """
@@ -58,12 +57,22 @@ def elsewhere() -> Iterator[str]:
     server.server_close()
 
 
+@pytest.fixture(scope="module")
+def browsing(browser: Browser, app: App) -> Iterator[BrowserContext]:
+    """A browser in which the local chat is open, too."""
+    context = browser.new_context()
+    context.new_page().goto(app.url)
+    yield context
+    context.close()
+
+
 @pytest.fixture
-def stranger(browser: Browser, elsewhere: str, open_chat: OpenChat) -> Iterator[Page]:
-    """A tab on the other origin, in a browser where the owner of the local chat is signed in."""
-    page = open_chat().page.context.new_page()
+def stranger(browsing: BrowserContext, elsewhere: str) -> Iterator[Page]:
+    """A tab of that browser on the other origin."""
+    page = browsing.new_page()
     page.goto(elsewhere)
     yield page
+    page.close()
 
 
 @pytest.mark.parametrize("path", ["/api/chat", "/api/riffs", "/api/session", "/api/owner"])
