@@ -20,8 +20,9 @@ Perraudin, Balazs, Søndergaard, *A fast Griffin-Lim algorithm* (2013); Průša,
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -31,43 +32,23 @@ from PIL import Image
 
 from generation import _kernels
 from generation.errors import BadRequestError, MediaError
-from generation.mel import FloatArray, MelBands, mel_bands
+from generation.mel import FloatArray
 from generation.resampling import resample_periodic
 from generation.spectrogram import (
     PCM_SCALE,
     SpectrogramParams,
-    hann,
     max_value_from_image,
     mel_from_image,
     params_from_image,
 )
+from generation.workgrid import Preset, WorkGrid, work_grid
 
 Quality = Literal["fast", "standard", "best", "griffin-lim"]
 ComplexArray = npt.NDArray[np.complex64]
 
 _FRAMES_AT_ONCE = 32
-_MAX_CELLS = 120_000_000
-_BAND_MARGIN = 1.08
 _HANN_GAMMA = 0.25645
 _PHASE_FLOOR = 1e-4
-
-
-@dataclass(frozen=True)
-class Preset:
-    """What a quality level does.
-
-    Attributes:
-        zero_padding: FFT length over window length; 2 resolves the low bands better.
-        iterations: Griffin-Lim steps.
-        fit_updates: steps of the non-negative fit that spreads bands over bins.
-        classic: random start phase and fixed magnitudes, as Griffin and Lim wrote it.
-    """
-
-    zero_padding: int
-    iterations: int
-    fit_updates: int = 4
-    momentum: float = 0.99
-    classic: bool = False
 
 
 PRESETS: dict[Quality, Preset] = {
@@ -79,99 +60,6 @@ PRESETS: dict[Quality, Preset] = {
 """Quality levels by name. "griffin-lim" is there to compare with and to learn from."""
 
 
-@dataclass(frozen=True)
-class WorkGrid:
-    """The grid on which the inversion works: frames of `window` samples every `hop` at `rate`.
-
-    Attributes:
-        rate: in Hz; not a whole number when the tempo was changed.
-        columns: frames on the circle, including `guard` mirrored ones at each side.
-        guard: 0 for a loop; for open-ended sound, how many columns keep the two ends apart.
-        samples: length of the result at the picture's sample rate.
-        density: per band, from mel amplitude of the picture to mean magnitude per bin here.
-    """
-
-    rate: float
-    hop: int
-    window: FloatArray
-    n_fft: int
-    bands: MelBands
-    columns: int
-    guard: int
-    samples: int
-    density: FloatArray
-
-    @cached_property
-    def slot(self) -> npt.NDArray[np.uint32]:
-        """Per bin, the slot below it; see `generation._kernels`."""
-        return (self.bands.lower + 1).astype(np.uint32)
-
-    @cached_property
-    def edges(self) -> npt.NDArray[np.uint32]:
-        """Per slot, the first bin in it."""
-        slots = np.arange(len(self.bands.row_sums) + 2)
-        return np.searchsorted(self.slot, slots).astype(np.uint32)
-
-    @property
-    def length(self) -> int:
-        """Samples on the circle."""
-        return self.columns * self.hop
-
-    @property
-    def synthesis_window(self) -> FloatArray:
-        """The window divided by the sum of its overlapped squares."""
-        padded = np.zeros(-(-len(self.window) // self.hop) * self.hop)
-        padded[: len(self.window)] = self.window.astype(np.float64) ** 2
-        overlapped = padded.reshape(-1, self.hop).sum(axis=0)
-        tiled = np.tile(overlapped, len(padded) // self.hop)[: len(self.window)]
-        return np.asarray(self.window / np.maximum(tiled, 1e-9), dtype=np.float32)
-
-
-def work_grid(
-    params: SpectrogramParams, width: int, *, circular: bool, samples: int, zero_padding: int
-) -> WorkGrid:
-    """Choose the grid for a picture of `width` columns that lasts `samples` samples.
-
-    Hop and FFT length are whole numbers, so the rate is bent to fit: pitch and length are both
-    exact for any tempo.
-    """
-    hops = width if circular else width - 1
-    seconds_per_hop = samples / params.sample_rate / hops
-    hop = max(1, round(2.0 * _BAND_MARGIN * params.max_frequency * seconds_per_hop))
-    rate = hop / seconds_per_hop
-    half_window = max(hop, round(params.win_length / params.sample_rate * rate / 2))
-    n_fft = scipy.fft.next_fast_len(2 * half_window * zero_padding, real=True)
-    bands = mel_bands(
-        params.mel_bins, params.min_frequency, params.max_frequency, rate / n_fft, n_fft // 2 + 1
-    )
-    if bands.bins < 2:
-        raise MediaError("This picture's frequency band is too narrow to hold sound.")
-    window = hann(2 * half_window)
-    reference = params.bands().row_sums
-    gain = window.sum() / hann(params.win_length).sum()
-    guard = 0 if circular else half_window // hop + 5
-    columns = width + 2 * guard
-    if columns * (n_fft // 2 + 1) > _MAX_CELLS:
-        raise MediaError(
-            f"A picture of {width} columns is too long to turn into sound in one piece; cut it "
-            "into shorter ones."
-        )
-    return WorkGrid(
-        rate=rate,
-        hop=hop,
-        window=window.astype(np.float32),
-        n_fft=n_fft,
-        bands=bands,
-        columns=columns,
-        guard=guard,
-        samples=samples,
-        density=np.asarray(
-            np.divide(gain, reference, out=np.zeros_like(reference), where=reference > 0),
-            dtype=np.float32,
-        ),
-    )
-
-
 def waveform_from_image(
     image: Image.Image,
     params: SpectrogramParams | None = None,
@@ -180,6 +68,7 @@ def waveform_from_image(
     quality: Quality = "standard",
     seed: int = 0,
     samples: int | None = None,
+    device: str = "cpu",
 ) -> FloatArray:
     """Turn a spectrogram picture into sound.
 
@@ -188,39 +77,125 @@ def waveform_from_image(
         params: the picture format; read from the picture if left out.
         circular: make a loop whose end meets its start. Otherwise make an open-ended clip.
         quality: a name in `PRESETS`.
-        seed: of the few random phases; the same seed gives the same bytes.
+        seed: of the few random phases; the same seed gives the same bytes on one machine.
         samples: length of the result: stretches or squeezes the time axis without changing the
             pitch. If left out, one hop per column (512 columns: 225,792 samples), or one hop
             between neighbouring columns if not circular.
+        device: "cpu" for the compiled loops, which need no torch; "cuda", "mps" or "torch-cpu"
+            for the same algorithm in torch.
 
     Returns:
         Shape `(channels, samples)`, float32, at the level that the picture's tags name. That may
         exceed ±1: pass it through `generation.audio.master`.
+
+    Raises:
+        MediaError: the picture is too narrow, too long or out of bounds.
+        BadRequestError: there is no such quality or device.
     """
     params = params or params_from_image(image)
     mel = mel_from_image(image, params, max_value=max_value_from_image(image))
-    return waveform_from_mel(
-        mel, params, circular=circular, quality=quality, seed=seed, samples=samples
-    )
+    return waveforms_from_mels(
+        [mel],
+        params,
+        circular=circular,
+        quality=quality,
+        seeds=[seed],
+        samples=samples,
+        device=device,
+    )[0]
 
 
-def waveform_from_mel(
-    mel: npt.ArrayLike,
+def waveforms_from_images(
+    images: Sequence[Image.Image],
     params: SpectrogramParams | None = None,
     *,
     circular: bool = True,
     quality: Quality = "standard",
-    seed: int = 0,
+    seeds: Sequence[int] | None = None,
     samples: int | None = None,
-) -> FloatArray:
-    """Turn mel amplitudes of shape `(channels, mel_bins, width)` into sound.
+    device: str = "cpu",
+    workers: int = 1,
+) -> list[FloatArray]:
+    """Turn several pictures of one format into sound; see `waveform_from_image`.
 
-    See `waveform_from_image` for the rest. Stereo channels start from one common phase, so that
+    The pictures may differ in width. The result is the same, byte for byte, as one by one.
+
+    Args:
+        images: the pictures; the first one's tags decide if `params` is left out.
+        seeds: one per picture; all zero if left out.
+        workers: threads to use on the CPU.
+    """
+    if not images:
+        return []
+    params = params or params_from_image(images[0])
+    mels = [
+        mel_from_image(image, params, max_value=max_value_from_image(image)) for image in images
+    ]
+    return waveforms_from_mels(
+        mels,
+        params,
+        circular=circular,
+        quality=quality,
+        seeds=seeds,
+        samples=samples,
+        device=device,
+        workers=workers,
+    )
+
+
+def waveforms_from_mels(
+    mels: Sequence[npt.ArrayLike],
+    params: SpectrogramParams | None = None,
+    *,
+    circular: bool = True,
+    quality: Quality = "standard",
+    seeds: Sequence[int] | None = None,
+    samples: int | None = None,
+    device: str = "cpu",
+    workers: int = 1,
+) -> list[FloatArray]:
+    """Turn mel amplitudes of shape `(channels, mel_bins, width)` each into sound.
+
+    See `waveforms_from_images` for the rest. Stereo channels start from one common phase, so that
     what is in the middle of the picture stays in the middle of the sound.
     """
     params = params or SpectrogramParams()
     preset = preset_named(quality)
-    amplitudes = np.maximum(np.asarray(mel, dtype=np.float32), 0.0)
+    seeds = [0] * len(mels) if seeds is None else seeds
+    if len(seeds) != len(mels):
+        raise BadRequestError(f"{len(mels)} pictures need as many seeds, not {len(seeds)}.")
+    iterate = _backend(device)
+
+    prepared = [_prepare(mel, params, preset, circular=circular, samples=samples) for mel in mels]
+    jobs = [
+        (amplitudes, grid, seed) for (amplitudes, grid), seed in zip(prepared, seeds, strict=True)
+    ]
+
+    def convert(batch: Sequence[tuple[FloatArray, WorkGrid, int]]) -> list[FloatArray]:
+        """Clips on one grid, in one go."""
+        grid = batch[0][1]
+        starts = [_starts(amplitudes, grid, preset, seed) for amplitudes, _, seed in batch]
+        signals = iterate([start for clip in starts for start in clip], grid, preset)
+        clips = signals.reshape(len(batch), -1, grid.length)
+        return [_to_output_rate(clip, grid) for clip in clips]
+
+    grids = {(grid.columns, grid.hop, len(amplitudes)) for amplitudes, grid, _ in jobs}
+    if device != "cpu" and len(grids) == 1:
+        return convert(jobs)
+    with ThreadPoolExecutor(max(1, min(workers, len(jobs)))) as pool:
+        return [clip for clips in pool.map(lambda job: convert([job]), jobs) for clip in clips]
+
+
+def _prepare(
+    mel: npt.ArrayLike,
+    params: SpectrogramParams,
+    preset: Preset,
+    *,
+    circular: bool,
+    samples: int | None,
+) -> tuple[FloatArray, WorkGrid]:
+    """Check a spectrogram, choose its grid, and mirror its ends if it is open-ended."""
+    amplitudes = np.maximum(np.nan_to_num(np.asarray(mel, dtype=np.float32)), 0.0)
     if amplitudes.ndim != 3 or amplitudes.shape[1] != params.mel_bins:
         raise MediaError(
             f"This spectrogram has shape {amplitudes.shape}; expected (channels, "
@@ -238,8 +213,37 @@ def waveform_from_mel(
     )
     if grid.guard:
         amplitudes = np.pad(amplitudes, ((0, 0), (0, 0), (grid.guard, grid.guard)), mode="reflect")
-    signals = _invert(amplitudes, grid, preset, seed)
-    return _to_output_rate(signals, grid)
+    return amplitudes, grid
+
+
+@dataclass(frozen=True)
+class Start:
+    """Where the iterations of one channel begin.
+
+    Attributes:
+        target: shape `(columns, mel_bins + 2)`: the band sums to reach, see `_kernels`.
+        magnitude: shape `(columns, bins)`: magnitudes that nearly reach them.
+        turn: shape `(columns, bins)`: complex numbers of size one, the first guess of the phase.
+    """
+
+    target: FloatArray
+    magnitude: FloatArray
+    turn: ComplexArray
+
+
+Iterate = Callable[[Sequence[Start], WorkGrid, Preset], FloatArray]
+
+
+def _backend(device: str) -> Iterate:
+    """What runs the iterations: takes the channels' starts, returns `(channels, length)`."""
+    if device == "cpu":
+        return lambda starts, grid, preset: np.stack(
+            [_griffin_lim(start, grid, preset) for start in starts]
+        )
+    # torch takes seconds to import and the CPU path does not need it.
+    from generation import inversion_torch  # noqa: PLC0415
+
+    return inversion_torch.backend(device)
 
 
 def preset_named(quality: str) -> Preset:
@@ -263,27 +267,20 @@ def warm_up() -> None:
     """
     mel = np.ones((1, 32, 4), dtype=np.float32)
     params = SpectrogramParams(mel_bins=32)
-    waveform_from_mel(mel, params, quality="fast")
+    waveforms_from_mels([mel], params, quality="fast")
 
 
-def _invert(amplitudes: FloatArray, grid: WorkGrid, preset: Preset, seed: int) -> FloatArray:
-    """All channels' sound around the circle, shape `(channels, grid.length)`."""
-    targets, magnitudes = zip(
-        *(_fit_bands(channel, grid, preset) for channel in amplitudes), strict=True
-    )
+def _starts(amplitudes: FloatArray, grid: WorkGrid, preset: Preset, seed: int) -> list[Start]:
+    """First magnitudes and phases of all channels."""
+    fits = [_fit_bands(channel, grid, preset) for channel in amplitudes]
     if preset.classic:
-        phase = np.random.default_rng(seed).random(magnitudes[0].shape, dtype=np.float32)
+        phase = np.random.default_rng(seed).random(fits[0][1].shape, dtype=np.float32)
     else:
-        phase = _guess_phase(sum(magnitudes[1:], magnitudes[0]), grid, seed)
+        phase = _guess_phase(sum((fit[1] for fit in fits[1:]), start=fits[0][1]), grid, seed)
     turn = np.empty(phase.shape, dtype=np.complex64)
     phase *= np.float32(2.0 * np.pi)
     turn.real, turn.imag = np.cos(phase), np.sin(phase)
-    return np.stack(
-        [
-            _griffin_lim(magnitude, turn, target, grid, preset)
-            for magnitude, target in zip(magnitudes, targets, strict=True)
-        ]
-    )
+    return [Start(target, magnitude, turn) for target, magnitude in fits]
 
 
 def _fit_bands(
@@ -322,14 +319,9 @@ def _guess_phase(magnitude: FloatArray, grid: WorkGrid, seed: int) -> FloatArray
     return np.asarray(phase - centring, dtype=np.float32)
 
 
-def _griffin_lim(
-    magnitude: FloatArray,
-    turn: ComplexArray,
-    target: FloatArray,
-    grid: WorkGrid,
-    preset: Preset,
-) -> FloatArray:
+def _griffin_lim(start: Start, grid: WorkGrid, preset: Preset) -> FloatArray:
     """Alternate between coefficients that fit the picture and the sound that is nearest."""
+    magnitude, turn, target = start.magnitude, start.turn, start.target
     bands, first = grid.bands, grid.bands.first_bin
     inside = slice(first, first + bands.bins)
     coefficients = np.zeros((grid.columns, grid.n_fft // 2 + 1), dtype=np.complex64)
@@ -383,18 +375,9 @@ def _synthesise(coefficients: ComplexArray, synthesis: FloatArray, grid: WorkGri
         rest = signal[start : start + length]
         signal[: len(rest)] += rest
     if grid.guard:
-        signal[:length] = signal[:length][_mirror(grid)]
+        signal[:length] = signal[:length][grid.mirror]
     signal[length:] = np.resize(signal[:length], window_length)
     return signal
-
-
-def _mirror(grid: WorkGrid) -> npt.NDArray[np.intp]:
-    """For each sample on the circle, where to copy it from: the guards mirror the sound's ends."""
-    inner = (grid.columns - 2 * grid.guard - 1) * grid.hop
-    late = len(grid.window) // 2
-    position = (np.arange(grid.length) - late) % grid.length - grid.guard * grid.hop
-    folded = inner - np.abs((position % (2 * inner)) - inner)
-    return np.asarray((folded + grid.guard * grid.hop + late) % grid.length, dtype=np.intp)
 
 
 def _to_output_rate(signals: FloatArray, grid: WorkGrid) -> FloatArray:
