@@ -41,7 +41,7 @@ class WebConfig(_Section):
 
     enabled: bool = True
     host: str = "127.0.0.1"
-    port: int = Field(7433, ge=0, le=65535)
+    port: int = Field(default=7433, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
     open_browser: bool = True
 
@@ -51,26 +51,26 @@ class EngineConfig(_Section):
 
     checkpoint: str = "starter"
     device: str = "auto"
-    threads: int = Field(0, ge=0, le=256)
+    threads: int = Field(default=0, ge=0, le=256)
     inversion: str = "standard"
-    stall_timeout: float = Field(180.0, gt=0)
-    start_timeout: float = Field(300.0, gt=0)
+    stall_timeout: float = Field(default=180.0, gt=0)
+    start_timeout: float = Field(default=300.0, gt=0)
 
 
 class LimitsConfig(_Section):
     """How much one user, and everybody together, may ask for."""
 
-    burst: int = Field(5, ge=1)
-    period: float = Field(30.0, gt=0)
-    queued_per_user: int = Field(10, ge=1)
-    queued_in_all: int = Field(200, ge=1)
+    burst: int = Field(default=5, ge=1)
+    period: float = Field(default=30.0, gt=0)
+    queued_per_user: int = Field(default=10, ge=1)
+    queued_in_all: int = Field(default=200, ge=1)
 
 
 class DiscordConfig(_Section):
     """The Discord adapter. Without a token it stays off."""
 
     token_file: Path | None = None
-    prefix: str = Field("!", min_length=1, max_length=5)
+    prefix: str = Field(default="!", min_length=1, max_length=5)
 
 
 class Config(BaseSettings):

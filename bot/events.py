@@ -30,7 +30,12 @@ class QueueMoved:
     """Positions in the queue changed."""
 
 
-Event = JobChanged | JobProgressed | QueueMoved
+@dataclass(frozen=True, slots=True)
+class WorkerChanged:
+    """The sound worker became ready, or stopped being so."""
+
+
+Event = JobChanged | JobProgressed | QueueMoved | WorkerChanged
 
 
 class Subscription:

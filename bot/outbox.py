@@ -35,16 +35,16 @@ class Outbox:
         self._clock = clock
         self._wakes = {adapter.platform: asyncio.Event() for adapter in adapters}
 
-    def wake(self) -> None:
-        """Something may be due."""
-        for wake in self._wakes.values():
-            wake.set()
-
     async def run(self) -> None:
         """Deliver until cancelled."""
-        async with asyncio.TaskGroup() as group:
-            for adapter in self._adapters:
-                group.create_task(self._serve(adapter))
+        with self._events.subscribe() as events:
+            async with asyncio.TaskGroup() as group:
+                for adapter in self._adapters:
+                    group.create_task(self._serve(adapter))
+                async for event in events:
+                    if isinstance(event, JobChanged):
+                        for wake in self._wakes.values():
+                            wake.set()
 
     async def _serve(self, adapter: Adapter) -> None:
         wake = self._wakes[adapter.platform]

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
 from pathlib import Path
 
 from bot.events import Events, JobChanged, JobProgressed, QueueMoved
 from bot.jobs import Job
 from bot.store.ledger import Ledger
-from generation.errors import CancelledError, GenerationError
+from generation.errors import GenerationError, RiffCancelledError
 from generation.request import Progress
 from generation.worker import Worker, WorkerDied
 
@@ -22,20 +21,11 @@ LEASE_SECONDS = 60.0
 class Scheduler:
     """The loop between ledger and worker."""
 
-    def __init__(
-        self,
-        ledger: Ledger,
-        worker: Worker,
-        events: Events,
-        clips: Path,
-        on_outcome: Callable[[], None],
-    ) -> None:
-        """`on_outcome` is called after each job that ended, so that deliveries go out at once."""
+    def __init__(self, ledger: Ledger, worker: Worker, events: Events, clips: Path) -> None:
         self._ledger = ledger
         self._worker = worker
         self._events = events
         self._clips = clips
-        self._on_outcome = on_outcome
         self._wake = asyncio.Event()
         self._progress: dict[str, Progress] = {}
 
@@ -70,7 +60,6 @@ class Scheduler:
             finally:
                 self._progress.pop(job.id, None)
             self._events.publish(JobChanged(job.id), QueueMoved())
-            self._on_outcome()
 
     async def _serve(self, job: Job) -> None:
         lease = asyncio.create_task(self._keep_lease(job.id))
@@ -84,7 +73,7 @@ class Scheduler:
         except WorkerDied:
             log.warning("the worker died while it drew %s (crash %d)", job.id, job.crashes + 1)
             await self._ledger.record_crash(job.id)
-        except CancelledError:
+        except RiffCancelledError:
             log.info("%s was cancelled", job.id)
         except GenerationError as error:
             log.info("%s cannot be made: %s", job.id, error)

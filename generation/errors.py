@@ -21,5 +21,5 @@ class MediaError(GenerationError):
     """A picture or a sound could not be read or written."""
 
 
-class CancelledError(GenerationError):
+class RiffCancelledError(GenerationError):
     """The job was cancelled while it was being drawn."""

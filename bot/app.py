@@ -1,0 +1,207 @@
+"""Wiring and lifecycle: makes every part, starts them in order, stops them in reverse."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from bot.adapters import Adapter, AdapterError, load_adapters
+from bot.clock import Clock, SystemClock
+from bot.config import Config
+from bot.events import Events, WorkerChanged
+from bot.limits import RateLimit
+from bot.outbox import Outbox
+from bot.policy import OpenPolicy
+from bot.scheduler import Scheduler
+from bot.settings import FixedSettings, RiffSettings
+from bot.store.database import Database, StoreError
+from bot.store.ledger import Ledger
+from bot.store.queue import QueueView
+from bot.studio import Studio
+from bot.web.identity import Identity
+from bot.web.server import LocalWeb
+from generation.version import version
+from generation.worker import Worker, WorkerOptions
+
+log = logging.getLogger(__name__)
+
+
+class StartError(Exception):
+    """The bot cannot start; `str(error)` tells the operator what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """The running bot, as its starter sees it.
+
+    None of `tasks` ends by itself; one that does has failed.
+    """
+
+    studio: Studio
+    worker: Worker
+    web: LocalWeb | None
+    tasks: tuple[asyncio.Task[None], ...]
+
+
+@asynccontextmanager
+async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[App]:
+    """The whole bot, from the opened database to the last closed socket.
+
+    Raises:
+        StartError: the data folder, database or web port cannot be used.
+    """
+    clock = clock or SystemClock()
+    data = await asyncio.to_thread(_prepare_folder, config.data)
+    async with AsyncExitStack() as stack:
+        lock = _only_one(data)
+        stack.callback(lock.release)
+        try:
+            database = await Database.open(data / "riffbot.sqlite3")
+        except StoreError as error:
+            raise StartError(str(error)) from error
+        stack.push_async_callback(database.close)
+        events = Events()
+        worker = _worker(config, lambda: events.publish(WorkerChanged()))
+        ledger = await Ledger.start(database, clock, version())
+        scheduler = Scheduler(ledger, worker, events, data / "clips")
+        studio = _studio(config, database, ledger, events, scheduler, clock)
+        identity = await asyncio.to_thread(Identity.load, data / "secret")
+        web = _web(config, studio, worker, identity, data / "clips")
+        adapters = await _start_adapters(config, studio, web, stack)
+        outbox = Outbox(ledger, adapters, events, clock)
+        tasks = [
+            asyncio.create_task(part) for part in (worker.run(), outbox.run(), scheduler.run())
+        ]
+        for task in tasks:
+            stack.push_async_callback(_cancel, task)
+        yield App(studio, worker, web, tuple(tasks))
+        log.info("stopping")
+
+
+def _prepare_folder(path: Path) -> Path:
+    """Make the data folder, and clear away halves of files that a killed worker left behind."""
+    try:
+        data = path.expanduser().absolute()
+        (data / "clips").mkdir(parents=True, exist_ok=True)
+        for part in (data / "clips").glob("*/*.part"):
+            part.unlink()
+    except OSError as error:
+        raise StartError(f"The data folder {path} cannot be used: {error.strerror}.") from error
+    return data
+
+
+def _only_one(data: Path) -> FileLock:
+    """A lock that ends with the process: two bots on one ledger would run each other's jobs."""
+    lock = FileLock(data / "riffbot.lock")
+    try:
+        lock.acquire(timeout=0)
+    except Timeout as error:
+        raise StartError(
+            f"Another Riffbot already runs on the data folder {data}; stop it first, or name "
+            "another folder with --data."
+        ) from error
+    return lock
+
+
+def _worker(config: Config, on_state: Callable[[], None]) -> Worker:
+    engine = config.engine
+    return Worker(
+        WorkerOptions(
+            checkpoint=engine.checkpoint,
+            device=engine.device,
+            threads=engine.threads,
+            inversion=engine.inversion,
+            start_timeout=engine.start_timeout,
+            stall_timeout=engine.stall_timeout,
+        ),
+        on_state,
+    )
+
+
+def _studio(
+    config: Config,
+    database: Database,
+    ledger: Ledger,
+    events: Events,
+    scheduler: Scheduler,
+    clock: Clock,
+) -> Studio:
+    limits = config.limits
+    settings = RiffSettings(
+        rate=RateLimit(burst=limits.burst, period=limits.period),
+        queued_per_user=limits.queued_per_user,
+        queued_in_all=limits.queued_in_all,
+    )
+    return Studio(
+        database=database,
+        ledger=ledger,
+        queue=QueueView(database),
+        events=events,
+        policy=OpenPolicy(),
+        settings=FixedSettings(settings),
+        clock=clock,
+        wake_scheduler=scheduler.wake,
+        cancel_running=scheduler.cancel,
+        progress_of=scheduler.progress_of,
+    )
+
+
+def _web(
+    config: Config, studio: Studio, worker: Worker, identity: Identity, clips: Path
+) -> LocalWeb | None:
+    if not config.web.enabled:
+        return None
+
+    def health() -> dict[str, Any]:
+        return {
+            "state": worker.state,
+            "detail": worker.detail,
+            "worker_pid": worker.pid,
+            "model": dict(worker.model),
+            "version": version(),
+        }
+
+    return LocalWeb(config.web, studio, identity, clips, health)
+
+
+async def _start_adapters(
+    config: Config, studio: Studio, web: LocalWeb | None, stack: AsyncExitStack
+) -> list[Adapter]:
+    """Start the local web, which must work, and every other adapter, which may fail alone."""
+    started: list[Adapter] = []
+    try:
+        adapters = load_adapters(config.adapters, config, studio)
+    except AdapterError as error:
+        raise StartError(str(error)) from error
+    if web is not None:
+        stack.push_async_callback(web.stop)
+        try:
+            await web.start()
+        except AdapterError as error:
+            raise StartError(str(error)) from error
+        started.append(web)
+    for adapter in adapters:
+        stack.push_async_callback(adapter.stop)
+        try:
+            await adapter.start()
+        except AdapterError as error:
+            log.error("%s stays off: %s", adapter.platform, error)
+        else:
+            started.append(adapter)
+    if not started:
+        raise StartError(
+            "There is nothing to listen on: turn web.enabled on, or configure an adapter."
+        )
+    return started
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.wait([task])

@@ -1,0 +1,206 @@
+"""The HTTP API: what the page talks to, and what scripts may use too.
+
+    POST   /api/riffs          {"prompt", "seed"?, "steps"?, "guidance"?, "negative"?} → 202 Riff
+    GET    /api/riffs/{id}     → Riff
+    DELETE /api/riffs/{id}     → 204: cancelled
+    POST   /api/chat           {"text": "!riff …"} → 202 {"riff": Riff} or 200 {"reply": …}
+    GET    /api/room           → {"riffs": [Riff, …]}, the local chat's latest
+    POST   /api/session        → {"session", "user", "name", "role"}
+    POST   /api/owner          {"token"} → {"role": "owner"}
+    GET    /clips/{id}.mp3     also .wav and .png; ?download=1 for a readable file name
+    GET    /healthz            → 200 once a riff can be taken, else 503
+
+Refusals are `{"error": sentence, "retry_after"?: seconds}` with 400, 403, 404 or 429.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from aiohttp import web
+from aiohttp.typedefs import Handler
+
+from bot import grammar
+from bot.errors import (
+    BadInputRefusal,
+    BusyRefusal,
+    ForbiddenRefusal,
+    NotFoundRefusal,
+    Refusal,
+)
+from bot.grammar import Ask
+from bot.jobs import Address
+from bot.names import file_stem
+from bot.studio import Studio
+from bot.web.identity import COMMUNITY, PLATFORM, SESSION_HEADER, Identity, Visitor
+from bot.web.views import MEDIA_TYPES, riff_json
+from generation.errors import BadRequestError
+
+Health = Callable[[], dict[str, Any]]
+
+_CLIP = re.compile(r"(?P<job>[A-Za-z0-9]{22})(?P<index>-\d{1,2})?\.(?P<kind>mp3|wav|png)\Z")
+_STATUS: dict[type[Exception], int] = {
+    BadInputRefusal: 400,
+    BadRequestError: 400,
+    ForbiddenRefusal: 403,
+    NotFoundRefusal: 404,
+    BusyRefusal: 429,
+}
+_NO_COMMAND = "I listen for commands: try !riff lo-fi beat, or !riffhelp."
+
+
+class Api:
+    """Handlers of the HTTP API."""
+
+    def __init__(self, studio: Studio, identity: Identity, clips: Path, health: Health) -> None:
+        self._studio = studio
+        self._identity = identity
+        self._clips = clips
+        self._health = health
+
+    def routes(self) -> list[web.RouteDef]:
+        """Every route of the API."""
+        return [
+            web.post("/api/session", self.open_session),
+            web.post("/api/owner", self.sign_in_owner),
+            web.post("/api/chat", self.chat),
+            web.get("/api/room", self.room),
+            web.post("/api/riffs", self.make_riff),
+            web.get("/api/riffs/{id}", self.show_riff),
+            web.delete("/api/riffs/{id}", self.cancel_riff),
+            web.get("/clips/{name}", self.clip_file),
+            web.get("/healthz", self.healthz),
+        ]
+
+    async def open_session(self, request: web.Request) -> web.Response:
+        """Confirm the caller's session, or open one."""
+        session = request.headers.get(SESSION_HEADER)
+        if session is None or self._identity.user_of(session) is None:
+            session = self._identity.new_session()
+        visitor = self._identity.visitor(request, session)
+        return web.json_response(
+            {"session": session, "user": visitor.user, "name": visitor.name, "role": visitor.role}
+        )
+
+    async def sign_in_owner(self, request: web.Request) -> web.Response:
+        """Trade the one-time token for the owner's cookie."""
+        data = await _json(request)
+        token = data.get("token")
+        if not (isinstance(token, str) and self._identity.redeem(token)):
+            raise ForbiddenRefusal(
+                "This sign-in link was used already or is not from this start of Riffbot; "
+                "restart it for a new one."
+            )
+        response = web.json_response({"role": "owner"})
+        self._identity.set_owner(response)
+        return response
+
+    async def chat(self, request: web.Request) -> web.Response:
+        """A line typed into the local chat."""
+        text = (await _json(request)).get("text")
+        if not isinstance(text, str):
+            raise BadInputRefusal('Please send {"text": "!riff lo-fi beat"}.')
+        command = grammar.read_command(text)
+        if command is None:
+            return web.json_response({"reply": _NO_COMMAND})
+        if command.name == "riffhelp":
+            return web.json_response({"reply": grammar.HELP})
+        riff = await self._submit(request, grammar.parse_ask(command.rest))
+        return web.json_response({"riff": riff}, status=202)
+
+    async def room(self, request: web.Request) -> web.Response:
+        """The local chat's latest riffs, oldest first."""
+        user = self._visitor(request).user
+        views = await self._studio.recent(PLATFORM, COMMUNITY)
+        return web.json_response({"riffs": [riff_json(view, user) for view in views]})
+
+    async def make_riff(self, request: web.Request) -> web.Response:
+        """Take a riff from a script."""
+        ask = grammar.ask_from_json(await _json(request))
+        return web.json_response(await self._submit(request, ask), status=202)
+
+    async def show_riff(self, request: web.Request) -> web.Response:
+        """One riff; knowing its id is permission enough."""
+        view = await self._studio.view(request.match_info["id"])
+        return web.json_response(riff_json(view, self._visitor(request).user))
+
+    async def cancel_riff(self, request: web.Request) -> web.Response:
+        """Cancel one's own riff; the owner may cancel anybody's."""
+        visitor = self._visitor(request)
+        await self._studio.cancel(
+            request.match_info["id"], visitor.requester, may_cancel_any=visitor.role == "owner"
+        )
+        return web.Response(status=204)
+
+    async def clip_file(self, request: web.Request) -> web.StreamResponse:
+        """A clip's sound or picture."""
+        match = _CLIP.match(request.match_info["name"])
+        if match is None:
+            raise NotFoundRefusal("There is no such clip.")
+        name, kind = match[0], match["kind"]
+        headers = {
+            "Content-Type": MEDIA_TYPES[kind],
+            "Cache-Control": "private, max-age=31536000, immutable",
+        }
+        if request.query.get("download"):
+            wanted = (await self._studio.view(match["job"])).job.request
+            stem = file_stem(wanted.prompt, wanted.seed)
+            headers["Content-Disposition"] = _attachment(f"{stem}{match['index'] or ''}.{kind}")
+        return web.FileResponse(self._clips / name[:2] / name, headers=headers)
+
+    async def healthz(self, request: web.Request) -> web.Response:
+        """200 once a riff can be taken: the worker has loaded, compiled and warmed up."""
+        health = self._health()
+        return web.json_response(health, status=200 if health["state"] == "ready" else 503)
+
+    def _visitor(self, request: web.Request) -> Visitor:
+        return self._identity.visitor(request)
+
+    async def _submit(self, request: web.Request, ask: Ask) -> dict[str, Any]:
+        visitor = self._visitor(request)
+        view = await self._studio.submit(visitor.requester, ask, Address(PLATFORM, {}))
+        return riff_json(view, visitor.user)
+
+
+@web.middleware
+async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """The one place that turns refusals into HTTP answers."""
+    try:
+        return await handler(request)
+    except (Refusal, BadRequestError) as error:
+        body: dict[str, Any] = {"error": str(error)}
+        headers = {}
+        if isinstance(error, BusyRefusal):
+            body["retry_after"] = round(error.retry_after, 1)
+            headers["Retry-After"] = str(max(1, round(error.retry_after)))
+        return web.json_response(body, status=_STATUS[type(error)], headers=headers)
+    except web.HTTPNotFound:
+        return web.json_response({"error": "There is nothing at this address."}, status=404)
+    except web.HTTPMethodNotAllowed as error:
+        return web.json_response(
+            {"error": f"This address does not take {request.method}."},
+            status=405,
+            headers={"Allow": ", ".join(sorted(error.allowed_methods))},
+        )
+    except web.HTTPRequestEntityTooLarge:
+        return web.json_response({"error": "That is more than I can read at once."}, status=413)
+
+
+async def _json(request: web.Request) -> dict[str, Any]:
+    try:
+        data = await request.json()
+    except ValueError as error:
+        raise BadInputRefusal("What you sent is not valid JSON.") from error
+    if not isinstance(data, dict):
+        raise BadInputRefusal('Please send a JSON object, such as {"prompt": "lo-fi beat"}.')
+    return data
+
+
+def _attachment(name: str) -> str:
+    """A Content-Disposition value for a file name in any script (RFC 6266)."""
+    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
+    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

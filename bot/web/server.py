@@ -1,0 +1,100 @@
+"""The local web server, which is also the adapter of the local chat."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from aiohttp import web
+
+from bot.adapters import AdapterError
+from bot.config import WebConfig
+from bot.jobs import Delivery
+from bot.studio import Studio
+from bot.web.api import Api, answer_refusals
+from bot.web.identity import PLATFORM, Identity
+from bot.web.security import add_headers, guard
+from bot.web.socket import Socket
+
+_STATIC = Path(str(resources.files("bot.web") / "static"))
+_MAX_BODY = 64 * 1024
+
+
+class LocalWeb:
+    """Chat page, HTTP API and clip files on one port.
+
+    For the local chat, *delivered* means committed to history: pages read it from there, so
+    `deliver` has nothing left to do.
+    """
+
+    platform = PLATFORM
+
+    def __init__(
+        self,
+        config: WebConfig,
+        studio: Studio,
+        identity: Identity,
+        clips: Path,
+        health: Callable[[], dict[str, Any]],
+    ) -> None:
+        self._config = config
+        self._identity = identity
+        self._socket = Socket(studio, identity, health)
+        self._app = self._make_app(Api(studio, identity, clips, health))
+        self._runner = web.AppRunner(self._app, access_log=None)
+        self.port = config.port
+
+    @property
+    def url(self) -> str:
+        """Where the page is."""
+        host = "127.0.0.1" if self._config.host in ("0.0.0.0", "::") else self._config.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    @property
+    def owner_url(self) -> str:
+        """The one-time link by which the owner signs in."""
+        return self.url + self._identity.owner_fragment
+
+    async def start(self) -> None:
+        """Listen.
+
+        Raises:
+            AdapterError: the address is taken or not ours.
+        """
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, self._config.host, self._config.port)
+        try:
+            await site.start()
+        except OSError as error:
+            raise AdapterError(
+                f"The local web cannot listen on {self._config.host} port {self._config.port} "
+                f"({error.strerror or error}); stop what uses it, or choose another with --port."
+            ) from error
+        self.port = self._runner.addresses[0][1]
+
+    async def deliver(self, delivery: Delivery) -> str:
+        """Nothing to send: the clip is in history."""
+        return "history"
+
+    async def stop(self) -> None:
+        """Close every socket and stop listening."""
+        await self._socket.close_all()
+        await self._runner.cleanup()
+
+    def _make_app(self, api: Api) -> web.Application:
+        hosts = {self._config.host, *self._config.allowed_hosts}
+        app = web.Application(
+            middlewares=[answer_refusals, guard(hosts)], client_max_size=_MAX_BODY
+        )
+        app.on_response_prepare.append(add_headers)
+        app.add_routes(api.routes())
+        app.router.add_get("/api/socket", self._socket.handle)
+        app.router.add_get("/", _page)
+        app.router.add_static("/static", _STATIC)
+        return app
+
+
+async def _page(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})

@@ -1,0 +1,137 @@
+"""The WebSocket: what changes in the local chat, as it changes.
+
+client → server   {"session": token, "room": true}      once, first: the whole room
+                  {"watch": [id, …]}                    or some riffs only (scripts)
+server → client   {"riff": Riff} · {"studio": {"state", "detail"}}
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from typing import Any
+
+from aiohttp import WSMsgType, web
+
+from bot.errors import NotFoundRefusal
+from bot.events import JobProgressed, QueueMoved, Subscription, WorkerChanged
+from bot.jobs import FINISHED
+from bot.studio import Studio
+from bot.web.api import Health
+from bot.web.identity import COMMUNITY, PLATFORM, Identity
+from bot.web.views import riff_json
+
+_HEARTBEAT_SECONDS = 25.0
+_MAX_MESSAGE = 64 * 1024
+_MAX_WATCHED = 200
+
+
+class Socket:
+    """Serves the WebSocket route."""
+
+    def __init__(self, studio: Studio, identity: Identity, health: Health) -> None:
+        self._studio = studio
+        self._identity = identity
+        self._health = health
+        self._open: set[web.WebSocketResponse] = set()
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """One connection, from upgrade to close."""
+        socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE)
+        await socket.prepare(request)
+        self._open.add(socket)
+        listener = _Listener()
+        with self._studio.subscribe() as events:
+            talker = asyncio.create_task(self._talk(socket, listener, events))
+            try:
+                async for message in socket:
+                    if message.type is WSMsgType.TEXT:
+                        listener.read(message.data, self._identity)
+            finally:
+                talker.cancel()
+                self._open.discard(socket)
+        return socket
+
+    async def close_all(self) -> None:
+        """Say goodbye to everybody; pages come back by themselves."""
+        for socket in tuple(self._open):
+            await socket.close(code=1001, message=b"Riffbot is stopping")
+
+    async def _talk(
+        self, socket: web.WebSocketResponse, listener: _Listener, events: Subscription
+    ) -> None:
+        try:
+            await socket.send_json({"studio": self._health()})
+            async for event in events:
+                match event:
+                    case WorkerChanged():
+                        await socket.send_json({"studio": self._health()})
+                    case QueueMoved():
+                        for job_id in listener.waiting():
+                            await self._send(socket, listener, job_id)
+                    case _:
+                        known_only = isinstance(event, JobProgressed)
+                        await self._send(socket, listener, event.job_id, known_only=known_only)
+        except ConnectionError:
+            return  # the page is gone; `handle` notices too
+
+    async def _send(
+        self,
+        socket: web.WebSocketResponse,
+        listener: _Listener,
+        job_id: str,
+        *,
+        known_only: bool = False,
+    ) -> None:
+        if known_only and not listener.wants(job_id):
+            return
+        try:
+            view = await self._studio.view(job_id)
+        except NotFoundRefusal:
+            return
+        where = view.job.requester
+        in_room = (where.platform, where.community) == (PLATFORM, COMMUNITY)
+        if not (listener.wants(job_id) or (listener.room and in_room)):
+            return
+        listener.note(job_id, waiting=view.job.state not in FINISHED)
+        await socket.send_json({"riff": riff_json(view, listener.user)})
+
+
+class _Listener:
+    """What one connection wants to hear of."""
+
+    def __init__(self) -> None:
+        self.room = False
+        self.user: str | None = None
+        self._watched: set[str] = set()
+        self._unfinished: set[str] = set()
+
+    def read(self, text: str, identity: Identity) -> None:
+        """A message from the page; anything else than the documented ones is ignored."""
+        try:
+            data: Any = json.loads(text)
+        except ValueError:
+            return
+        if not isinstance(data, dict):
+            return
+        session = data.get("session")
+        if isinstance(session, str):
+            self.user = identity.user_of(session)
+            self.room = data.get("room") is True and self.user is not None
+        watch = data.get("watch")
+        if isinstance(watch, list):
+            ids = [job_id for job_id in watch if isinstance(job_id, str)]
+            self._watched.update(ids[: _MAX_WATCHED - len(self._watched)])
+            self._unfinished |= self._watched
+
+    def wants(self, job_id: str) -> bool:
+        return job_id in self._watched or job_id in self._unfinished
+
+    def note(self, job_id: str, *, waiting: bool) -> None:
+        if waiting:
+            self._unfinished.add(job_id)
+        else:
+            self._unfinished.discard(job_id)
+
+    def waiting(self) -> tuple[str, ...]:
+        return tuple(self._unfinished)
