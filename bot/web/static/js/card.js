@@ -81,6 +81,12 @@ export class Card {
     return this.#decks[0].toggle();
   }
 
+  /** Leave the page. */
+  remove() {
+    for (const deck of this.#decks) deck.dispose();
+    this.element.remove();
+  }
+
   tickTime() {
     const time = find("time", this.element);
     const { created_at: created } = this.riff;
@@ -116,7 +122,7 @@ export class Card {
   #drawNoise(percent) {
     if (this.#noise < 0) {
       const canvas = find(".noise", this.element);
-      keepPainted(() => paintNoise(canvas, this.#noise / 100));
+      keepPainted(canvas, () => paintNoise(canvas, this.#noise / 100));
     }
     this.#noise = percent;
     paintNoise(find(".noise", this.element), percent / 100);

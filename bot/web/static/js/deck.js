@@ -42,6 +42,7 @@ export class Deck {
   #disc = find(".disc-art", this.element);
   #frame = 0;
   #lastReport = 0;
+  #alive = new AbortController();
 
   /** `onTrouble` gets a sentence when the clip cannot be loaded. */
   constructor(player, clip, title, onTrouble) {
@@ -59,7 +60,8 @@ export class Deck {
     this.#strip.addEventListener("focus", () => this.#report());
     this.element.addEventListener("near", () => this.#show());
     nearby.observe(this.element);
-    player.addEventListener("change", ({ detail }) => detail === clip.id && this.#update());
+    const { signal } = this.#alive;
+    player.addEventListener("change", ({ detail }) => detail === clip.id && this.#update(), { signal });
     this.#update();
   }
 
@@ -71,6 +73,13 @@ export class Deck {
   async playByItself() {
     await this.#player.playIfAllowed(this.#clip).catch(() => this.#fail());
     return this.#player.isPlaying(this.#clip);
+  }
+
+  /** Let go of the player; the deck leaves the page. */
+  dispose() {
+    this.#alive.abort();
+    nearby.unobserve(this.element);
+    cancelAnimationFrame(this.#frame);
   }
 
   focusPlay() {
@@ -85,8 +94,8 @@ export class Deck {
     try {
       const picture = await loadPicture(this.#clip.links.png);
       const flat = find(".picture", this.element);
-      keepPainted(() => paintFlat(flat, picture));
-      keepPainted(() => paintDisc(this.#disc, picture));
+      keepPainted(flat, () => paintFlat(flat, picture));
+      keepPainted(this.#disc, () => paintDisc(this.#disc, picture));
       delete flat.dataset.empty;
     } catch {
       this.#onTrouble("The picture could not be loaded; reload the page to try again.");

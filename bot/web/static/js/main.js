@@ -176,7 +176,8 @@ async function start() {
     composer.focus();
   });
   const sketch = sketchPicture();
-  keepPainted(() => paintDisc(find("#welcome-disc"), sketch));
+  const disc = find("#welcome-disc");
+  keepPainted(disc, () => paintDisc(disc, sketch));
   await readOwnerLink();
   await socket.start();
 }

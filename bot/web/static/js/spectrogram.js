@@ -8,17 +8,17 @@ import { watchMedia } from "./dom.js";
 import { ramp } from "./palette.js";
 
 const ramps = { night: ramp("night"), day: ramp("day") };
-const repaints = new Set();
+const painters = new WeakMap();
 let colours = ramps.night;
 
 watchMedia("(prefers-color-scheme: light)", (light) => {
   colours = light ? ramps.day : ramps.night;
-  for (const repaint of repaints) repaint();
+  for (const canvas of document.querySelectorAll("canvas")) painters.get(canvas)?.();
 });
 
-/** Paint now, and again whenever the colour theme changes. */
-export function keepPainted(paint) {
-  repaints.add(paint);
+/** Paint a canvas now, and again whenever the colour theme changes while it is in the page. */
+export function keepPainted(canvas, paint) {
+  painters.set(canvas, paint);
   paint();
 }
 

@@ -108,7 +108,7 @@ export class Stream extends EventTarget {
     const [oldest] = this.#cards.values();
     if (this.#cards.size <= KEPT || oldest.pending) return;
     this.#cards.delete(oldest.riff.id);
-    oldest.element.remove();
+    oldest.remove();
   }
 
   #onScroll() {
