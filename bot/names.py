@@ -7,12 +7,12 @@ import re
 import unicodedata
 
 _ADJECTIVES = tuple(
-    "Amber Brisk Calm Clever Cosmic Crimson Dapper Dusty Electric Fuzzy Gentle Golden Groovy "  # noqa: SIM905
+    "Amber Brisk Calm Clever Cosmic Crimson Dapper Dusty Electric Fuzzy Gentle Golden Groovy "
     "Humming Indigo Jazzy Jolly Lucky Lunar Mellow Midnight Misty Neon Nimble Plucky Quiet Rustic "
     "Silver Sleepy Smooth Sunny Swift Velvet Vivid Warm Witty".split()
 )
 _ANIMALS = tuple(
-    "Badger Beetle Bison Cricket Dolphin Falcon Ferret Finch Fox Gecko Heron Hornet Ibis Jackal "  # noqa: SIM905
+    "Badger Beetle Bison Cricket Dolphin Falcon Ferret Finch Fox Gecko Heron Hornet Ibis Jackal "
     "Koala Lemur Lynx Magpie Marten Mole Moth Newt Otter Owl Panda Parrot Pika Puffin Quail Raven "
     "Robin Seal Stoat Swan Tapir Toad Vole Walrus Wombat Wren".split()
 )

@@ -89,10 +89,10 @@ class Studio:
         Raises:
             NotFoundRefusal: no such job.
         """
-        job = await self._ledger.job(job_id)
-        if job is None:
-            raise NotFoundRefusal("There is no riff with this id.")
-        return (await self._views([job]))[0]
+        view = await self._view_once(job_id)
+        if view.job.state == "queued" and view.waiting is None:
+            view = await self._view_once(job_id)  # it was claimed between two looks
+        return view
 
     async def recent(self, platform: str, community: str, limit: int = 50) -> list[JobView]:
         """The latest riffs of a community, oldest first."""
@@ -128,6 +128,12 @@ class Studio:
     def subscribe(self) -> AbstractContextManager[Subscription]:
         """`with studio.subscribe() as events: async for event in events: …`."""
         return self._events.subscribe()
+
+    async def _view_once(self, job_id: str) -> JobView:
+        job = await self._ledger.job(job_id)
+        if job is None:
+            raise NotFoundRefusal("There is no riff with this id.")
+        return (await self._views([job]))[0]
 
     async def _views(self, jobs: Sequence[Job]) -> list[JobView]:
         waiting = await self._queue.waiting() if any(job.state == "queued" for job in jobs) else {}

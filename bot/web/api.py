@@ -15,6 +15,7 @@ Refusals are `{"error": sentence, "retry_after"?: seconds}` with 400, 403, 404 o
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -150,7 +151,10 @@ class Api:
             wanted = (await self._studio.view(match["job"])).job.request
             stem = file_stem(wanted.prompt, wanted.seed)
             headers["Content-Disposition"] = _attachment(f"{stem}{match['index'] or ''}.{kind}")
-        return web.FileResponse(self._clips / name[:2] / name, headers=headers)
+        path = self._clips / name[:2] / name
+        if not await asyncio.to_thread(path.is_file):
+            raise NotFoundRefusal("This clip is not here (any more).")
+        return web.FileResponse(path, headers=headers)
 
     async def healthz(self, request: web.Request) -> web.Response:
         """200 once a riff can be taken: the worker has loaded, compiled and warmed up."""

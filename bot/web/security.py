@@ -51,9 +51,7 @@ def guard(allowed_hosts: Iterable[str]) -> Middleware:
         is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if is_socket or request.method not in _SAFE_METHODS:
             _check_origin(request)
-        if request.method in {"POST", "PUT", "PATCH"} and (
-            request.content_type != "application/json"
-        ):
+        if request.method == "POST" and (request.content_type != "application/json"):
             raise BadInputRefusal("Please send JSON, with Content-Type: application/json.")
         return await handler(request)
 
