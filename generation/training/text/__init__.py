@@ -1,0 +1,1 @@
+"""The text encoder: corpus, tokenizer, distillation, and the probe that judges it."""
