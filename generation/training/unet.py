@@ -1,0 +1,179 @@
+"""Train the denoiser: `python -m generation.training.unet --processes 2`.
+
+v-prediction (Salimans & Ho, 2022) with zero terminal SNR (Lin et al., 2024), min-SNR weights
+(Hang et al., 2023), caption dropout for classifier-free guidance, weights averaged. The UNet
+wraps along time; the text encoder and the autoencoder are frozen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import socket
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import torch
+from diffusers import UNet2DConditionModel
+from torch import Tensor, multiprocessing
+from transformers import CLIPTextModel, CLIPTokenizer
+
+from generation.circular import make_circular
+from generation.training.autoencoder import LATENT_CHANNELS
+from generation.training.captions import caption
+from generation.training.latents import Latents
+from generation.training.options import add_work, run
+from generation.training.state import Team, Trainer, step_rng
+from generation.training.text.encoder import load_text, tokenize
+
+Unet: TypeAlias = Any
+"""A diffusers `UNet2DConditionModel`, which type checkers see as a stranger."""
+
+CHANNELS = (32, 64, 160, 224)
+TRAIN_STEPS = 1000
+CAPTION_DROPOUT = 0.1
+_MIN_SNR_GAMMA = 5.0
+
+
+def new_unet(channels: tuple[int, ...] = CHANNELS) -> Unet:
+    """Return an untrained UNet: 15.5 M parameters, attention to text at 16x16 and 8x8."""
+    build: Any = UNet2DConditionModel
+    model = build(
+        sample_size=64, in_channels=LATENT_CHANNELS, out_channels=LATENT_CHANNELS,
+        block_out_channels=channels, layers_per_block=1, cross_attention_dim=384,
+        attention_head_dim=4, norm_num_groups=16, use_linear_projection=True,
+        down_block_types=("DownBlock2D", "DownBlock2D", "CrossAttnDownBlock2D",
+                          "CrossAttnDownBlock2D"),
+        up_block_types=("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+    )  # fmt: skip
+    make_circular(model)
+    return model
+
+
+def signal_shares() -> Tensor:
+    """Return ᾱ of each of the 1000 steps: Stable Diffusion's schedule, shifted to end at 0.
+
+    Algorithm 1 of Lin et al., "Common Diffusion Noise Schedules and Sample Steps Are Flawed".
+    """
+    betas = torch.linspace(0.00085**0.5, 0.012**0.5, TRAIN_STEPS, dtype=torch.float64) ** 2
+    root = (1 - betas).cumprod(0).sqrt()
+    first, last = root[0].clone(), root[-1].clone()
+    root = (root - last) * first / (first - last)
+    return (root**2).float()
+
+
+def diffusion_loss(
+    unet: Unet, latents: Tensor, context: Tensor, shares: Tensor, generator: torch.Generator
+) -> tuple[Tensor, Tensor]:
+    """Return (weighted loss, plain mean square error of v) of one batch.
+
+    latents (batch, 4, 64, 64), context (batch, tokens, 384), shares from `signal_shares`.
+    """
+    batch = len(latents)
+    # one step from each equal part of the schedule: the same spread of noise in every batch
+    part = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+    steps = (part * TRAIN_STEPS).long().clamp(max=TRAIN_STEPS - 1)
+    share = shares[steps].view(-1, 1, 1, 1)
+    noise = torch.randn(latents.shape, generator=generator)
+    noisy = share.sqrt() * latents + (1 - share).sqrt() * noise
+    target = share.sqrt() * noise - (1 - share).sqrt() * latents
+    predicted = unet(noisy, steps, encoder_hidden_states=context).sample
+    errors = (predicted - target).pow(2).mean((1, 2, 3))
+    snr = (share / (1 - share)).flatten()
+    # "+ 1" keeps the pure-noise end of a zero-terminal-SNR schedule in the loss
+    weights = (snr.clamp(max=_MIN_SNR_GAMMA) + 1) / (snr + 1)
+    return (weights * errors).mean(), errors.mean().detach()
+
+
+class TextContext:
+    """Captions to cross-attention context, by the frozen text encoder."""
+
+    def __init__(self, tokenizer: CLIPTokenizer, encoder: CLIPTextModel) -> None:
+        """Keep both."""
+        self.tokenizer, self.encoder = tokenizer, encoder
+
+    @torch.no_grad()
+    def __call__(self, texts: Sequence[str]) -> Tensor:
+        """Return the last hidden states, shape (texts, 77, 384); "" stands for no caption."""
+        tokens = tokenize(self.tokenizer, texts, full=True)
+        hidden: Tensor = self.encoder(input_ids=tokens).last_hidden_state
+        return hidden
+
+
+def make_trainer(
+    unet: Unet, data: Latents, context: TextContext, path: Path, batch: int, rate: float,
+    team: Team | None = None,
+) -> Trainer:
+    """Return the UNet's trainer; `batch` is what one process takes at a time."""
+    shares = signal_shares()
+    team = team or Team()
+
+    def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
+        rng, noise = step_rng(31, step, team.rank)
+        rows = rng.integers(len(data), size=batch)
+        texts = [
+            "" if rng.random() < CAPTION_DROPOUT else caption(data.facts[i], rng) for i in rows
+        ]
+        latents = torch.from_numpy(data.values[rows].astype(np.float32))
+        loss, error = diffusion_loss(unet, latents, context(texts), shares, noise)
+        return loss, {"v_mse": float(error)}
+
+    return Trainer(unet, loss_of, path, rate=rate, batch=batch * team.size, warm_up_steps=200,
+                   ema_decay=0.999, team=team)  # fmt: skip
+
+
+def train(rank: int, port: int, options: argparse.Namespace) -> None:
+    """Train as process number `rank`; the first one saves the averaged weights."""
+    size: int = options.processes
+    torch.set_num_threads(1 if size > 1 else max(1, options.threads))
+    if size > 1:
+        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
+        torch.distributed.init_process_group("gloo", rank=rank, world_size=size)
+    torch.manual_seed(6)
+    unet = new_unet()
+    data = Latents(options.work / "clips", options.work / "latents")
+    context = TextContext(*load_text(options.work / "text"))
+    trainer = make_trainer(
+        unet, data, context, options.work / "unet" / "state.pt", options.batch, options.rate,
+        Team(rank, size),
+    )  # fmt: skip
+    trainer.run(options.steps, options.minutes, log_every=options.log_every)
+    if rank == 0:
+        assert trainer.ema is not None
+        averaged: Unet = trainer.ema.model
+        averaged.save_pretrained(options.work / "unet" / "ema")
+    if size > 1:
+        torch.distributed.destroy_process_group()
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def main() -> None:
+    """Train (resuming) in one process or several."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_work(parser)
+    parser.add_argument("--steps", type=int, default=100_000)
+    parser.add_argument("--minutes", type=float, default=None)
+    parser.add_argument("--batch", type=int, default=8, help="samples a process and step")
+    parser.add_argument("--rate", type=float, default=4e-4)
+    parser.add_argument("--processes", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2, help="threads of a lone process")
+    parser.add_argument("--log-every", type=int, default=50)
+    options = parser.parse_args()
+    port = free_port()
+    if options.processes > 1:
+        library: Any = multiprocessing
+        library.spawn(train, (port, options), nprocs=options.processes)
+    else:
+        train(0, port, options)
+
+
+if __name__ == "__main__":
+    run(main)
