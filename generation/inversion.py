@@ -52,8 +52,8 @@ _PHASE_FLOOR = 1e-4
 
 
 PRESETS: dict[Quality, Preset] = {
-    "fast": Preset(zero_padding=1, iterations=4),
-    "standard": Preset(zero_padding=2, iterations=8),
+    "fast": Preset(zero_padding=1, iterations=6),
+    "standard": Preset(zero_padding=2, iterations=12),
     "best": Preset(zero_padding=2, iterations=32),
     "griffin-lim": Preset(zero_padding=2, iterations=32, fit_updates=50, classic=True),
 }
@@ -182,7 +182,9 @@ def waveforms_from_mels(
     grids = {(grid.columns, grid.hop, len(amplitudes)) for amplitudes, grid, _ in jobs}
     if device != "cpu" and len(grids) == 1:
         return convert(jobs)
-    with ThreadPoolExecutor(max(1, min(workers, len(jobs)))) as pool:
+    if min(workers, len(jobs)) <= 1:
+        return [clip for job in jobs for clip in convert([job])]
+    with ThreadPoolExecutor(min(workers, len(jobs))) as pool:
         return [clip for clips in pool.map(lambda job: convert([job]), jobs) for clip in clips]
 
 
