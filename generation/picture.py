@@ -24,6 +24,9 @@ RANGE_DB = 72.0
 
 _LOWEST_HZ = 40.0
 _NOTES = ("C", "C#", "D", "D#", "E", "F", "F#", "G", "G#", "A", "A#", "B")
+_PLAIN_PUNCTUATION = str.maketrans(
+    {"\u2013": "-", "\u2014": "-", "\u2018": "'", "\u2019": "'", "\u201c": '"', "\u201d": '"'}
+)
 _SMALLEST = (320, 180)
 _LARGEST = (4096, 4096)
 
@@ -288,6 +291,7 @@ def fitted(text: str, font: Font, room: float) -> str:
 
 def readable(text: str, font: Font) -> str:
     """Replace what the font has no glyph for: it would show as a row of boxes."""
+    text = text.translate(_PLAIN_PUNCTUATION)
     missing = bytes(font.getmask("\uffff"))
     known = {
         character: character if bytes(font.getmask(character)) != missing else "?"

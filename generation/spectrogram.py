@@ -100,8 +100,10 @@ class SpectrogramParams:
         )
         if not sane:
             raise MediaError(
-                f"These spectrogram parameters do not fit together: {self}. Keep step ≤ window/2 ≤ "
-                "padded length and the frequency band below half the sample rate."
+                f"A spectrogram with steps of {self.step_ms} ms, windows of {self.window_ms} ms "
+                f"(padded to {self.padded_ms}), {self.mel_bins} bands from {self.min_frequency} "
+                f"to {self.max_frequency} Hz at {self.sample_rate} Hz does not work: a window "
+                "must hold two steps or more, and the bands must stay below half the sample rate."
             )
 
     @property
