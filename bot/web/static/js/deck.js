@@ -15,6 +15,7 @@ import { keepPainted, loadPicture, paintDisc, paintFlat } from "./spectrogram.js
 import { brief } from "./words.js";
 
 const STEP = 0.25;
+const PAUSE = 28;
 let still = false;
 watchMedia("(prefers-reduced-motion: reduce)", (reduced) => (still = reduced));
 
@@ -41,6 +42,7 @@ export class Deck {
   #playhead = find(".playhead", this.element);
   #disc = find(".disc-art", this.element);
   #frame = 0;
+  #timer = 0;
   #lastReport = 0;
   #alive = new AbortController();
 
@@ -79,7 +81,7 @@ export class Deck {
   dispose() {
     this.#alive.abort();
     nearby.unobserve(this.element);
-    cancelAnimationFrame(this.#frame);
+    this.#unschedule();
   }
 
   focusPlay() {
@@ -110,10 +112,10 @@ export class Deck {
     dataset.playing = String(playing);
     dataset.loading = String(this.#player.isLoading(this.#clip));
     setText(find(".play [data-text]", this.element), `${playing ? "Pause" : "Play"} ${this.#title}`);
-    cancelAnimationFrame(this.#frame);
+    this.#unschedule();
     this.#draw();
     this.#report();
-    if (playing) this.#frame = requestAnimationFrame(() => this.#tick());
+    if (playing) this.#schedule();
     else this.element.style.removeProperty("--glow");
   }
 
@@ -126,7 +128,20 @@ export class Deck {
   #tick() {
     this.#draw();
     if (performance.now() - this.#lastReport >= 100) this.#meter();
-    this.#frame = requestAnimationFrame(() => this.#tick());
+    this.#schedule();
+  }
+
+  // Some 25 frames a second are smooth enough, and leave the processor to whoever draws riffs on it;
+  // asking for every frame would cost most of a redraw even where nothing moves.
+  #schedule() {
+    this.#timer = setTimeout(() => {
+      this.#frame = requestAnimationFrame(() => this.#tick());
+    }, PAUSE);
+  }
+
+  #unschedule() {
+    clearTimeout(this.#timer);
+    cancelAnimationFrame(this.#frame);
   }
 
   #draw() {
