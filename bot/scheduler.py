@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 from bot.events import Events, JobChanged, JobProgressed, QueueMoved
 from bot.jobs import Job
 from bot.store.ledger import Ledger
 from generation.errors import GenerationError, RiffCancelledError
-from generation.request import Progress
+from generation.request import Clip, Progress
 from generation.worker import Worker, WorkerDied
 
 log = logging.getLogger(__name__)
@@ -79,7 +80,8 @@ class Scheduler:
             log.info("%s cannot be made: %s", job.id, error)
             await self._ledger.record_failed(job.id, str(error))
         else:
-            await self._ledger.record_rendered(job.id, clips)
+            stored = [self._from_clips_folder(clip) for clip in clips]
+            await self._ledger.record_rendered(job.id, stored)
         finally:
             lease.cancel()
 
@@ -87,6 +89,14 @@ class Scheduler:
         while True:
             await asyncio.sleep(LEASE_SECONDS / 3)
             await self._ledger.extend_lease(job_id, LEASE_SECONDS)
+
+    def _from_clips_folder(self, clip: Clip) -> Clip:
+        """The clip with its paths as seen from the clips folder, so that the data can be moved."""
+        files = {
+            kind: Path(path).relative_to(self._clips).as_posix()
+            for kind, path in clip.files.items()
+        }
+        return replace(clip, files=files)
 
     def _note_progress(self, job_id: str, progress: Progress) -> None:
         self._progress[job_id] = progress

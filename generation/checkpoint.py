@@ -169,7 +169,7 @@ def load_checkpoint(name: str, device: torch.device) -> Checkpoint:
     _check_family(parts, preferences.name)
     return Checkpoint(
         preferences=preferences,
-        fingerprint=fingerprint(sorted(places.values())),
+        fingerprint=fingerprint([places[part] for part in sorted(places)]),
         device=device,
         **parts,
     )

@@ -208,9 +208,10 @@ class Engine:
         return files
 
     def _recipe(self, choices: _Choices) -> Mapping[str, str]:
+        negative = {"negative": choices.negative} if choices.negative else {}
         return {
             "prompt": choices.prompt,
-            "negative": choices.negative,
+            **negative,
             "seed": str(choices.seed),
             "steps": str(choices.steps),
             "guidance_scale": f"{choices.guidance_scale:g}",

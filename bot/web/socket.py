@@ -46,7 +46,9 @@ class Socket:
             try:
                 async for message in socket:
                     if message.type is WSMsgType.TEXT:
-                        listener.read(message.data, self._identity)
+                        # What is newly watched is shown as it is: it may never change again.
+                        for job_id in listener.read(message.data, self._identity):
+                            await self._send(socket, listener, job_id)
             finally:
                 talker.cancel()
                 self._open.discard(socket)
@@ -106,23 +108,24 @@ class _Listener:
         self._watched: set[str] = set()
         self._unfinished: set[str] = set()
 
-    def read(self, text: str, identity: Identity) -> None:
-        """A message from the page; anything else than the documented ones is ignored."""
+    def read(self, text: str, identity: Identity) -> list[str]:
+        """Take a message of the page, ignoring what is not documented; returns new ids watched."""
         try:
             data: Any = json.loads(text)
         except ValueError:
-            return
+            return []
         if not isinstance(data, dict):
-            return
+            return []
         session = data.get("session")
         if isinstance(session, str):
             self.user = identity.user_of(session)
             self.room = data.get("room") is True and self.user is not None
         watch = data.get("watch")
-        if isinstance(watch, list):
-            ids = [job_id for job_id in watch if isinstance(job_id, str)]
-            self._watched.update(ids[: _MAX_WATCHED - len(self._watched)])
-            self._unfinished |= self._watched
+        ids = watch if isinstance(watch, list) else []
+        room = _MAX_WATCHED - len(self._watched)
+        new = [job_id for job_id in ids if isinstance(job_id, str)][:room]
+        self._watched.update(new)
+        return new
 
     def wants(self, job_id: str) -> bool:
         return job_id in self._watched or job_id in self._unfinished

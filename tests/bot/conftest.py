@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from bot.events import Events
+from bot.jobs import Address, Requester
+from bot.limits import RateLimit
+from bot.policy import OpenPolicy
+from bot.settings import FixedSettings, RiffSettings
+from bot.store.database import Database
+from bot.store.ledger import Ledger
+from bot.store.queue import QueueView
+from bot.studio import Studio
+from generation.request import Clip, Progress
+
+
+class HandClock:
+    """A clock whose hands the test turns."""
+
+    def __init__(self) -> None:
+        self.time = 1_800_000_000.0
+
+    def now(self) -> float:
+        return self.time
+
+    def monotonic(self) -> float:
+        return self.time
+
+
+@dataclass
+class Kit:
+    """A real studio on a real SQLite file, whose scheduler is the test itself."""
+
+    clock: HandClock
+    database: Database
+    ledger: Ledger
+    queue: QueueView
+    events: Events
+    studio: Studio
+    path: Path
+    woken: list[None] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
+    progress: dict[str, Progress] = field(default_factory=dict)
+
+
+OpenKit = Callable[[], AsyncIterator[Kit]]
+
+SETTINGS = RiffSettings(rate=RateLimit(burst=5, period=30), queued_per_user=8, queued_in_all=20)
+
+
+async def open_kit(path: Path, clock: HandClock, settings: RiffSettings = SETTINGS) -> Kit:
+    database = await Database.open(path)
+    ledger = await Ledger.start(database, clock, "test")
+    events = Events()
+    queue = QueueView(database)
+    woken: list[None] = []
+    stopped: list[str] = []
+    progress: dict[str, Progress] = {}
+    studio = Studio(
+        database=database,
+        ledger=ledger,
+        queue=queue,
+        events=events,
+        policy=OpenPolicy(),
+        settings=FixedSettings(settings),
+        clock=clock,
+        wake_scheduler=lambda: woken.append(None),
+        cancel_running=stopped.append,
+        progress_of=progress.get,
+    )
+    return Kit(clock, database, ledger, queue, events, studio, path, woken, stopped, progress)
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock()
+
+
+@pytest.fixture
+async def kit(tmp_path: Path, clock: HandClock) -> AsyncIterator[Kit]:
+    kit = await open_kit(tmp_path / "riffbot.sqlite3", clock)
+    yield kit
+    await kit.database.close()
+
+
+def person(user: str, platform: str = "local", community: str = "chat") -> Requester:
+    return Requester(platform, community, user, user.title())
+
+
+def a_clip(index: int = 0) -> Clip:
+    return Clip(index, {"mp3": "ab/x.mp3"}, 5.12, 44100, 225_792, {"seed": "7"})
+
+
+HOME = Address("local", {})

@@ -1,0 +1,153 @@
+"""The whole bot as its operator runs it: a real process, killed without warning."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sqlite3
+import sys
+from asyncio.subprocess import PIPE, Process
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot import app
+from bot.config import Config, WebConfig
+from tests.waiting import soon
+
+
+class Running:
+    """`riffbot run` as a child process."""
+
+    def __init__(self, process: Process, url: str) -> None:
+        self.process, self.url = process, url
+
+    async def json(self, method: str, path: str, data: Any = None) -> Any:
+        async with (
+            aiohttp.ClientSession() as http,
+            http.request(method, self.url + path, json=data) as response,
+        ):
+            return await response.json()
+
+    async def until(self, riff_id: str, *states: str) -> Any:
+        """The riff, as soon as the socket says that it is in one of these states."""
+
+        async def watch() -> Any:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.ws_connect(self.url + "/api/socket") as socket,
+            ):
+                await socket.send_json({"watch": [riff_id]})
+                while True:
+                    riff = (await socket.receive_json()).get("riff")
+                    if riff and riff["state"] in states:
+                        return riff
+
+        return await soon(watch())
+
+    async def until_drawing(self, riff_id: str) -> None:
+        async def watch() -> None:
+            async with (
+                aiohttp.ClientSession() as http,
+                http.ws_connect(self.url + "/api/socket") as socket,
+            ):
+                await socket.send_json({"watch": [riff_id]})
+                while True:
+                    progress = (await socket.receive_json()).get("riff", {}).get("progress")
+                    if progress and progress["stage"] == "drawing" and progress["done"]:
+                        return
+
+        await soon(watch())
+
+
+async def start(data: Path) -> Running:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "bot.cli", "run", "--no-open", "--port", "0"),
+        *("--data", str(data)),
+        stdout=PIPE,
+    )
+    assert process.stdout is not None
+    line = (await soon(process.stdout.readline())).decode()
+    match = re.search(r"http://127\.0\.0\.1:\d+", line)
+    assert match, line
+    return Running(process, match[0])
+
+
+async def end(running: Running, number: int) -> int:
+    running.process.send_signal(number)
+    return await soon(running.process.wait())
+
+
+@pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
+async def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path) -> None:
+    bot = await start(tmp_path / "data")
+    long = await bot.json("POST", "/api/riffs", {"prompt": "jazz", "steps": 100, "seed": 1})
+    short = await bot.json("POST", "/api/riffs", {"prompt": "techno", "steps": 1, "seed": 2})
+    await bot.until_drawing(long["id"])
+    await end(bot, signal.SIGKILL)
+
+    bot = await start(tmp_path / "data")
+    # Both are still there, in order; the interrupted one begins anew.
+    await bot.until_drawing(long["id"])
+    assert (await bot.json("GET", f"/api/riffs/{short['id']}"))["position"] == 1
+    # A graceful stop puts it back once more and says nothing is lost.
+    assert await end(bot, signal.SIGTERM) == 0
+    with sqlite3.connect(tmp_path / "data" / "riffbot.sqlite3") as database:
+        rows = database.execute("SELECT state, attempts, crashes FROM jobs ORDER BY seq").fetchall()
+    assert rows == [("queued", 1, 0), ("queued", 0, 0)]
+
+    bot = await start(tmp_path / "data")
+    async with aiohttp.ClientSession() as http, http.delete(f"{bot.url}/api/riffs/{long['id']}"):
+        pass
+    riff = await bot.until(short["id"], "delivered")
+    async with aiohttp.ClientSession() as http, http.get(bot.url + riff["links"]["wav"]) as answer:
+        assert len(await answer.read()) > 2 * 225_792
+    assert (await bot.json("GET", f"/api/riffs/{long['id']}"))["state"] == "cancelled"
+    assert await end(bot, signal.SIGINT) == 0
+
+
+async def test_two_bots_on_one_folder_are_refused(tmp_path: Path) -> None:
+    config = Config(data=tmp_path, web=WebConfig(port=0), adapters=())
+    async with app.running(config):
+        with pytest.raises(app.StartError, match="Another Riffbot"):
+            async with app.running(config):
+                pass
+    async with app.running(config) as running:
+        assert running.web is not None
+
+
+async def test_a_taken_port_is_said(tmp_path: Path) -> None:
+    async with app.running(
+        Config(data=tmp_path / "a", web=WebConfig(port=0), adapters=())
+    ) as running:
+        assert running.web is not None
+        taken = Config(data=tmp_path / "b", web=WebConfig(port=running.web.port), adapters=())
+        with pytest.raises(app.StartError, match="--port"):
+            async with app.running(taken):
+                pass
+
+
+async def test_an_adapter_that_does_not_exist_is_said(tmp_path: Path) -> None:
+    config = Config(data=tmp_path, web=WebConfig(port=0), adapters=("cogs.telegraph",))
+    with pytest.raises(app.StartError, match=r"cogs\.telegraph"):
+        async with app.running(config):
+            pass
+
+
+async def test_with_nothing_to_listen_on_it_does_not_start(tmp_path: Path) -> None:
+    config = Config(data=tmp_path, web=WebConfig(enabled=False), adapters=())
+    with pytest.raises(app.StartError, match="nothing to listen on"):
+        async with app.running(config):
+            pass
+
+
+async def test_halves_of_files_are_cleared_away(tmp_path: Path) -> None:
+    half = tmp_path / "clips" / "ab" / "abc.mp3.part"
+    half.parent.mkdir(parents=True)
+    half.write_bytes(b"x")
+    async with app.running(Config(data=tmp_path, web=WebConfig(port=0), adapters=())):
+        assert not half.exists()
