@@ -34,11 +34,18 @@ def load_autoencoder(folder: Path) -> Autoencoder:
 
 @torch.inference_mode()
 def encode_shards(
-    model: Autoencoder, clips: Path, latents: Path, share: tuple[int, int] = (0, 1)
+    model: Autoencoder,
+    clips: Path,
+    latents: Path,
+    share: tuple[int, int] = (0, 1),
+    limit: int | None = None,
 ) -> None:
-    """Write the latents of every shard that has none: means, fp16, shape (clips, 4, 64, 64)."""
+    """Write the latents of every shard that has none: means, fp16, shape (clips, 4, 64, 64).
+
+    `limit` stops after the first so many shards; `share` (k, n) takes every n-th from the k-th on.
+    """
     latents.mkdir(parents=True, exist_ok=True)
-    numbers = shard_numbers(clips)[share[0] :: share[1]]
+    numbers = shard_numbers(clips)[:limit][share[0] :: share[1]]
     wanted = [n for n in numbers if not (latents / f"latents-{n:05}.npy").exists()]
     for number in tqdm(wanted, unit="shard", mininterval=5):
         pictures = np.load(clips / f"pictures-{number:05}.npy", mmap_mode="r")
@@ -81,10 +88,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_work(parser)
     parser.add_argument("--share", type=int, nargs=2, default=(0, 1), metavar=("K", "N"))
+    parser.add_argument("--shards", type=int, default=None, help="encode only the first so many")
     options = parser.parse_args()
     model = load_autoencoder(options.work / "autoencoder" / "vae")
     share = (options.share[0], options.share[1])
-    encode_shards(model, options.work / "clips", options.work / "latents", share)
+    encode_shards(model, options.work / "clips", options.work / "latents", share,
+                  options.shards)
 
 
 if __name__ == "__main__":

@@ -64,9 +64,14 @@ def band_pass(loop: Wave, low: float, high: float) -> Wave:
 
 
 def loudness(loop: Wave) -> float:
-    """Return the 90th percentile of the RMS of 50 ms frames: how loud it is while it plays."""
+    """Return the RMS over those 50 ms frames that sound: how loud it is while it plays.
+
+    Frames more than 20 dB below the loudest one are rests, so that a stem of one short hit is not
+    taken for a soft one.
+    """
     frames = loop[: len(loop) // 2205 * 2205].reshape(-1, 2205)
-    return float(np.percentile(np.sqrt(np.mean(frames**2, axis=1)), 90))
+    power = np.mean(frames**2, axis=1)
+    return float(np.sqrt(np.mean(power[power >= 0.01 * power.max()])))
 
 
 def decibels(gain: float) -> float:
