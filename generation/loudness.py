@@ -63,14 +63,7 @@ def true_peak(waveform: FloatArray) -> float:
 def _peak_envelope(waveform: FloatArray) -> FloatArray:
     """For each sample, the highest absolute value in its neighbourhood, over all channels."""
     length = waveform.shape[1]
-    size = scipy.fft.next_fast_len(length, real=True)
-    if size == length:
-        fine = _oversampled(waveform)
-    else:
-        # A length with large prime factors is slow to transform: round off the corner by hand.
-        pad = size - length
-        fine = _oversampled(np.concatenate([waveform, waveform[:, :1].repeat(pad, 1)], axis=1))
-        fine = fine[:, : length * _OVERSAMPLING]
+    fine = _oversampled(waveform)
     peaks = np.abs(fine).max(axis=0).reshape(length, _OVERSAMPLING)
     # The points between this sample and the one before belong to both.
     after, before = peaks.max(axis=1), np.roll(peaks[:, 1:].max(axis=1), 1)

@@ -61,7 +61,9 @@ class Tags:
                     f"The tag name {key!r} does not work in every file format; use lower-case "
                     "letters, digits and underscores."
                 )
-        clean = {key: _plain(value) for key, value in sorted(self.recipe.items())}
+        plain = {key: _plain(value) for key, value in sorted(self.recipe.items())}
+        # ID3 cannot hold an empty text: no value and an empty one are the same everywhere.
+        clean = {key: value for key, value in plain.items() if value}
         object.__setattr__(self, "title", _plain(self.title))
         object.__setattr__(self, "recipe", MappingProxyType(clean))
 
