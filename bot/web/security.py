@@ -59,9 +59,11 @@ def guard(allowed_hosts: Iterable[str]) -> Middleware:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """`on_response_prepare` handler: the page runs nothing that is not ours, inside no frame."""
+    """`on_response_prepare` handler: the page runs nothing that is not ours, in no other's frame."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
+    # Modules of two versions must not mix after an upgrade: browsers ask whether a file changed.
+    response.headers.setdefault("Cache-Control", "no-cache")
 
 
 def _host_name(request: web.Request) -> str | None:

@@ -2,13 +2,15 @@
 
 client → server   {"session": token, "room": true}      once, first: the whole room
                   {"watch": [id, …]}                    or some riffs only (scripts)
-server → client   {"riff": Riff} · {"studio": {"state", "detail"}}
+server → client   {"studio": {"state", "detail"}}       after the first message, and when it changes
+                  {"riff": Riff}                        as it is when watched, and at every change
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from contextlib import suppress
 from typing import Any
 
 from aiohttp import WSMsgType, web
@@ -48,7 +50,8 @@ class Socket:
                     if message.type is WSMsgType.TEXT:
                         # What is newly watched is shown as it is: it may never change again.
                         for job_id in listener.read(message.data, self._identity):
-                            await self._send(socket, listener, job_id)
+                            with suppress(ConnectionError):
+                                await self._send(socket, listener, job_id)
             finally:
                 talker.cancel()
                 self._open.discard(socket)
@@ -63,6 +66,8 @@ class Socket:
         self, socket: web.WebSocketResponse, listener: _Listener, events: Subscription
     ) -> None:
         try:
+            # Once this is sent nothing is missed any more: a page may now read the room.
+            await listener.joined.wait()
             await socket.send_json({"studio": self._health()})
             async for event in events:
                 match event:
@@ -103,6 +108,7 @@ class _Listener:
     """What one connection wants to hear of."""
 
     def __init__(self) -> None:
+        self.joined = asyncio.Event()
         self.room = False
         self.user: str | None = None
         self._watched: set[str] = set()
@@ -116,6 +122,7 @@ class _Listener:
             return []
         if not isinstance(data, dict):
             return []
+        self.joined.set()
         session = data.get("session")
         if isinstance(session, str):
             self.user = identity.user_of(session)
