@@ -58,7 +58,8 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
         StartError: the data folder, database or web port cannot be used.
     """
     clock = clock or SystemClock()
-    data = await asyncio.to_thread(_prepare_folder, config.data)
+    data = config.data
+    await asyncio.to_thread(_prepare_folder, data)
     async with AsyncExitStack() as stack:
         lock = _only_one(data)
         stack.callback(lock.release)
@@ -85,16 +86,14 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
         log.info("stopping")
 
 
-def _prepare_folder(path: Path) -> Path:
+def _prepare_folder(data: Path) -> None:
     """Make the data folder, and clear away halves of files that a killed worker left behind."""
     try:
-        data = path.expanduser().absolute()
         (data / "clips").mkdir(parents=True, exist_ok=True)
         for part in (data / "clips").glob("*/*.part"):
             part.unlink()
     except OSError as error:
-        raise StartError(f"The data folder {path} cannot be used: {error.strerror}.") from error
-    return data
+        raise StartError(f"The data folder {data} cannot be used: {error.strerror}.") from error
 
 
 def _only_one(data: Path) -> FileLock:

@@ -13,9 +13,9 @@ import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
     InitSettingsSource,
@@ -73,6 +73,11 @@ class DiscordConfig(_Section):
     prefix: str = Field(default="!", min_length=1, max_length=5)
 
 
+def _absolute(path: Path) -> Path:
+    """Settled at start, so that every part means the same folder."""
+    return path.expanduser().absolute()
+
+
 class Config(BaseSettings):
     """Everything an operator can set. Read it with `load_config`."""
 
@@ -83,7 +88,9 @@ class Config(BaseSettings):
         env_nested_delimiter="__",
     )
 
-    data: Path = Path("riffbot-data")
+    data: Annotated[Path, AfterValidator(_absolute)] = Field(
+        default=Path("riffbot-data"), validate_default=True
+    )
     log_level: str = "info"
     adapters: tuple[str, ...] = ("cogs.discord",)
     web: WebConfig = WebConfig()

@@ -59,7 +59,7 @@ def guard(allowed_hosts: Iterable[str]) -> Middleware:
 
 
 async def add_headers(request: web.Request, response: web.StreamResponse) -> None:
-    """`on_response_prepare` handler: the page runs nothing that is not ours, in no other's frame."""
+    """`on_response_prepare` handler: the page runs nothing of others, in no other's frame."""
     for name, value in _HEADERS.items():
         response.headers.setdefault(name, value)
     # Modules of two versions must not mix after an upgrade: browsers ask whether a file changed.

@@ -78,6 +78,12 @@ def test_a_mistake_is_one_sentence_that_names_the_key(
     assert "\n" not in str(caught.value)
 
 
+def test_the_data_folder_means_the_same_everywhere(tmp_path: Path) -> None:
+    assert load_config().data == tmp_path / "riffbot-data"
+    path = written(tmp_path, "data = '~/riffs'")
+    assert load_config(path).data == Path.home() / "riffs"
+
+
 def test_a_missing_file_is_said() -> None:
     with pytest.raises(ConfigError, match=r"no configuration file .*nowhere"):
         load_config(Path("nowhere.toml"))
