@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 
 from bot.adapters import Adapter, DeliveryImpossible, DeliveryRetry
 from bot.clock import Clock
@@ -55,10 +56,9 @@ class Outbox:
                 await self._deliver(adapter, delivery)
             at = await self._ledger.next_delivery_at(platforms)
             timeout = None if at is None else max(0.0, at - self._clock.now())
-            try:
-                await asyncio.wait_for(wake.wait(), timeout)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(timeout):
+                    await wake.wait()
 
     async def _deliver(self, adapter: Adapter, delivery: Delivery) -> None:
         try:

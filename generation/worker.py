@@ -194,7 +194,10 @@ class Worker:
         while True:
             patience = self._options.stall_timeout if was_ready else self._options.start_timeout
             try:
-                line = await asyncio.wait_for(self._next_line(process), patience)
+                # Not wait_for: before Python 3.12 it forgets a cancellation that comes together
+                # with the line (python/cpython#86296).
+                async with asyncio.timeout(patience):
+                    line = await self._next_line(process)
             except TimeoutError:
                 # An idle child has nothing to say, and one that just got a job gets its full time.
                 if was_ready and (self._task is None or _now() - self._task.heard_at < patience):

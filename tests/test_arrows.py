@@ -47,3 +47,16 @@ def test_the_bots_process_never_loads_the_engine() -> None:
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.parametrize("package", FORBIDDEN)
+def test_nothing_waits_with_wait_for(package: str) -> None:
+    """Before Python 3.12 it can swallow a cancellation (python/cpython#86296), and a part that
+    misses its cancellation hangs the stop; `asyncio.timeout` does not."""
+    wrong = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for path in (ROOT / package).rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr == "wait_for"
+    ]
+    assert wrong == []

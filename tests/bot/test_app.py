@@ -2,84 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import re
 import signal
 import sqlite3
-import sys
-from asyncio.subprocess import PIPE, Process
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 
 from bot import app
 from bot.config import Config, WebConfig
-from tests.waiting import soon
-
-
-class Running:
-    """`riffbot run` as a child process."""
-
-    def __init__(self, process: Process, url: str) -> None:
-        self.process, self.url = process, url
-
-    async def json(self, method: str, path: str, data: Any = None) -> Any:
-        async with (
-            aiohttp.ClientSession() as http,
-            http.request(method, self.url + path, json=data) as response,
-        ):
-            return await response.json()
-
-    async def until(self, riff_id: str, *states: str) -> Any:
-        """The riff, as soon as the socket says that it is in one of these states."""
-
-        async def watch() -> Any:
-            async with (
-                aiohttp.ClientSession() as http,
-                http.ws_connect(self.url + "/api/socket") as socket,
-            ):
-                await socket.send_json({"watch": [riff_id]})
-                while True:
-                    riff = (await socket.receive_json()).get("riff")
-                    if riff and riff["state"] in states:
-                        return riff
-
-        return await soon(watch())
-
-    async def until_drawing(self, riff_id: str) -> None:
-        async def watch() -> None:
-            async with (
-                aiohttp.ClientSession() as http,
-                http.ws_connect(self.url + "/api/socket") as socket,
-            ):
-                await socket.send_json({"watch": [riff_id]})
-                while True:
-                    progress = (await socket.receive_json()).get("riff", {}).get("progress")
-                    if progress and progress["stage"] == "drawing" and progress["done"]:
-                        return
-
-        await soon(watch())
-
-
-async def start(data: Path) -> Running:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "bot.cli", "run", "--no-open", "--port", "0"),
-        *("--data", str(data)),
-        stdout=PIPE,
-    )
-    assert process.stdout is not None
-    line = (await soon(process.stdout.readline())).decode()
-    match = re.search(r"http://127\.0\.0\.1:\d+", line)
-    assert match, line
-    return Running(process, match[0])
-
-
-async def end(running: Running, number: int) -> int:
-    running.process.send_signal(number)
-    return await soon(running.process.wait())
+from tests.bot.house import is_delivered, is_drawing, start
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
@@ -87,15 +20,15 @@ async def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path) -> None:
     bot = await start(tmp_path / "data")
     long = await bot.json("POST", "/api/riffs", {"prompt": "jazz", "steps": 100, "seed": 1})
     short = await bot.json("POST", "/api/riffs", {"prompt": "techno", "steps": 1, "seed": 2})
-    await bot.until_drawing(long["id"])
-    await end(bot, signal.SIGKILL)
+    await bot.until(long["id"], is_drawing)
+    await bot.end(signal.SIGKILL)
 
     bot = await start(tmp_path / "data")
     # Both are still there, in order; the interrupted one begins anew.
-    await bot.until_drawing(long["id"])
+    await bot.until(long["id"], is_drawing)
     assert (await bot.json("GET", f"/api/riffs/{short['id']}"))["position"] == 1
     # A graceful stop puts it back once more and says nothing is lost.
-    assert await end(bot, signal.SIGTERM) == 0
+    assert await bot.end(signal.SIGTERM) == 0
     with sqlite3.connect(tmp_path / "data" / "riffbot.sqlite3") as database:
         rows = database.execute("SELECT state, attempts, crashes FROM jobs ORDER BY seq").fetchall()
     assert rows == [("queued", 1, 0), ("queued", 0, 0)]
@@ -103,11 +36,11 @@ async def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path) -> None:
     bot = await start(tmp_path / "data")
     async with aiohttp.ClientSession() as http, http.delete(f"{bot.url}/api/riffs/{long['id']}"):
         pass
-    riff = await bot.until(short["id"], "delivered")
+    riff = await bot.until(short["id"], is_delivered)
     async with aiohttp.ClientSession() as http, http.get(bot.url + riff["links"]["wav"]) as answer:
         assert len(await answer.read()) > 2 * 225_792
     assert (await bot.json("GET", f"/api/riffs/{long['id']}"))["state"] == "cancelled"
-    assert await end(bot, signal.SIGINT) == 0
+    assert await bot.end(signal.SIGINT) == 0
 
 
 async def test_two_bots_on_one_folder_are_refused(tmp_path: Path) -> None:
