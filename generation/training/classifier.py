@@ -42,7 +42,7 @@ class Judge(nn.Module):
         layers: list[nn.Module] = []
         for into, out in ((1, 24), (24, 48), (48, 96), (96, FEATURES)):
             layers += [nn.Conv2d(into, out, 3, 2, 1, padding_mode="circular"),
-                       nn.BatchNorm2d(out), nn.ReLU()]  # fmt: skip
+                       nn.GroupNorm(8, out), nn.ReLU()]  # fmt: skip
         self.body = nn.Sequential(*layers)
         # pitch stays an axis: what sounds low must not look like what sounds high
         self.mix = nn.Linear(FEATURES * 8 * 2, FEATURES)
@@ -81,7 +81,9 @@ class JudgeQuality:
     clips: int
 
 
-def train_judge(clips: Clips, path: Path, steps: int, minutes: float | None = None) -> Judge:
+def train_judge(
+    clips: Clips, path: Path, steps: int, minutes: float | None = None, batch: int = 64
+) -> Judge:
     """Train (resuming) on renders, rolled in time and shifted a little in level."""
     torch.manual_seed(8)
     judge = Judge()
@@ -90,15 +92,15 @@ def train_judge(clips: Clips, path: Path, steps: int, minutes: float | None = No
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         rng, _ = step_rng(41, step)
-        rows = torch.from_numpy(rng.integers(len(small), size=64))
-        batch = small[rows].float().roll(int(rng.integers(128)), dims=-1)
-        batch = batch + float(rng.normal(0, 0.05))
-        named, heard = judge(batch)
+        rows = torch.from_numpy(rng.integers(len(small), size=batch))
+        seen = small[rows].float().roll(int(rng.integers(128)), dims=-1)
+        named, heard = judge(seen + float(rng.normal(0, 0.05)))
         loss = nn.functional.cross_entropy(named, styles[rows], label_smoothing=0.05)
         heard_loss = nn.functional.binary_cross_entropy_with_logits(heard, present[rows])
         return loss + 5 * heard_loss, {}
 
-    trainer = Trainer(judge, loss_of, path, rate=2e-3, batch=64, ema_decay=None, weight_decay=0.02)
+    trainer = Trainer(judge, loss_of, path, rate=2e-3, batch=batch, ema_decay=None,
+                      weight_decay=0.02, warm_up_steps=10)
     if trainer.step < steps:
         trainer.run(steps, minutes)
     return judge.eval().requires_grad_(False)

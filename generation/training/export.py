@@ -61,6 +61,7 @@ def new_scheduler() -> Any:
     return build(
         beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear",
         prediction_type="v_prediction", rescale_betas_zero_snr=True, timestep_spacing="trailing",
+        steps_offset=1,  # means nothing with trailing spacing; pipelines warn without it
     )  # fmt: skip
 
 

@@ -30,7 +30,9 @@ def onset_envelope(picture: Picture, repeats: int = 4) -> Floats:
     """Spectral flux of the loop played `repeats` times, one value a column."""
     decibels = 20 * np.log10(amplitude(picture) + 1e-4)
     tiled = np.tile(decibels, (1, repeats))
-    return np.asarray(librosa.onset.onset_strength(S=tiled, sr=100, hop_length=1), np.float64)
+    # center would shift by half of an FFT window that these columns never had
+    strength = librosa.onset.onset_strength(S=tiled, sr=100, hop_length=1, center=False)
+    return np.asarray(strength, np.float64)
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,8 @@ def save_encoder(encoder: CLIPTextModel, folder: Path) -> None:
         state[key] = value.detach().to(torch.float16).contiguous()
     save_file(state, folder / "model.safetensors", metadata={"format": "pt"})
     config = encoder.config.to_dict()
-    config.update(architectures=["CLIPTextModel"], torch_dtype="float16")
+    # stored in half, meant to run in single precision: "auto" must not mix the two in a pipeline
+    config.update(architectures=["CLIPTextModel"], torch_dtype="float32", dtype="float32")
     text = json.dumps(config, indent=2, sort_keys=True, default=str)
     (folder / "config.json").write_text(text + "\n", "utf-8")
 

@@ -8,7 +8,11 @@ import numpy as np
 import pytest
 
 from generation.training.captions import (
-    ClipFacts, caption, facts_of, tempo_words, unseen_prompts,
+    ClipFacts,
+    caption,
+    facts_of,
+    tempo_words,
+    unseen_prompts,
 )  # fmt: skip
 from generation.training.compose import STYLES, compose
 from generation.training.text.corpus import free_requests

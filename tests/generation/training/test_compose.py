@@ -34,8 +34,12 @@ def test_pieces_are_whole_beats_in_range_and_repeatable(name: str) -> None:
 
 
 def test_the_repertoire_is_as_large_as_promised() -> None:
-    used = {part.instrument for name in STYLES for seed in range(8)
-            for part in compose(name, seed).parts}
+    used = {
+        part.instrument
+        for name in STYLES
+        for seed in range(8)
+        for part in compose(name, seed).parts
+    }
     assert len(STYLES) >= 40
     assert len(used) + len(NOISES) >= 60
 

@@ -1,0 +1,214 @@
+"""The whole way in miniature: shards, autoencoder, latents, denoiser, resume, export, drawing."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from generation.errors import GenerationError
+from generation.training import autoencoder as ae
+from generation.training import unet as un
+from generation.training.captions import facts_of
+from generation.training.compose import compose
+from generation.training.draw import draw, load
+from generation.training.export import export
+from generation.training.latents import Latents, encode_shards, load_autoencoder
+from generation.training.shards import Clips, shard_numbers, write_shard
+from generation.training.state import Ema, Team, Trainer, step_rng
+from generation.training.text.encoder import load_text, new_encoder, save_encoder
+from generation.training.text.tokenizer import save_tokenizer, train_tokenizer
+
+SMALL = (8, 8, 8, 16)
+SMALL_UNET = (16, 16, 32, 32)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> None:
+    torch.set_num_threads(1)  # threads that wait for each other are slow on a busy machine
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A training directory with four clips, a text encoder, an autoencoder, latents, a UNet."""
+    folder = tmp_path_factory.mktemp("training")
+    rng = np.random.default_rng(0)
+    rows, columns = np.mgrid[0:512, 0:512]
+    pictures = np.stack([
+        (200 + 50 * np.sin(rows / (8 + 4 * i)) * np.sin(columns * 2 * np.pi * (i + 2) / 512))
+        for i in range(4)
+    ]) + rng.normal(0, 2, (4, 512, 512))  # fmt: skip
+    styles = ["techno", "rain", "jazz trio", "guitar solo"]
+    facts = [facts_of(compose(name, i), "fluidr3") for i, name in enumerate(styles)]
+    write_shard(folder / "clips", 0, pictures.clip(0, 255).astype(np.uint8), facts)
+    torch.manual_seed(0)
+    tokenizer = train_tokenizer(["techno", "rain", "jazz trio"], vocabulary=600)
+    save_tokenizer(tokenizer, folder / "text" / "tokenizer")
+    save_encoder(new_encoder(tokenizer, layers=1), folder / "text" / "text_encoder")
+    model = ae.new_autoencoder(SMALL)
+    ae.whiten(model, Clips(folder / "clips"))
+    model.save_pretrained(folder / "autoencoder" / "vae")
+    encode_shards(load_autoencoder(folder / "autoencoder" / "vae"), folder / "clips",
+                  folder / "latents")  # fmt: skip
+    un.new_unet(SMALL_UNET).save_pretrained(folder / "unet" / "ema")
+    return folder
+
+
+def test_shards_are_seen_only_when_whole(work: Path) -> None:
+    clips = Clips(work / "clips")
+    assert len(clips) == 4
+    assert clips.picture(2).shape == (512, 512)
+    (work / "clips" / "facts-00007.part").write_text("[")
+    assert shard_numbers(work / "clips") == [0]
+
+
+def test_the_autoencoder_learns_and_wraps(work: Path) -> None:
+    clips = Clips(work / "clips")
+    torch.manual_seed(1)
+    model = ae.new_autoencoder(SMALL)
+    before = ae.psnr(model, clips)
+    trainer = ae.make_trainer(clips, model, work / "ae-test.pt", batch=1, rate=3e-3)
+    trainer.warm_up_steps = 5
+    trainer.run(30, log_every=10)
+    assert trainer.curve[-1]["loss"] < 0.8 * trainer.curve[0]["loss"]
+    assert ae.psnr(model, clips) > before + 1
+
+
+@torch.inference_mode()
+def test_decoding_is_a_ring(work: Path) -> None:
+    model = load_autoencoder(work / "autoencoder" / "vae")
+    latents = torch.randn(1, 4, 8, 16, generator=torch.Generator().manual_seed(2))
+    turned = model.decode(latents.roll(5, -1)).sample
+    assert torch.allclose(turned, model.decode(latents).sample.roll(40, -1), atol=1e-4)
+
+
+@torch.inference_mode()
+def test_whitening_changes_latents_and_not_pictures(work: Path) -> None:
+    clips = Clips(work / "clips")
+    torch.manual_seed(3)
+    model = ae.new_autoencoder(SMALL)
+    picture = ae.to_model(clips.picture(0)[None])
+    before = model.decode(model.encode(picture).latent_dist.mean).sample
+    ae.whiten(model, clips)
+    after = model.decode(model.encode(picture).latent_dist.mean).sample
+    assert torch.allclose(before, after, atol=1e-3)
+    latents = torch.cat([model.encode(ae.to_model(clips.picture(i)[None])).latent_dist.mean
+                         for i in range(4)])  # fmt: skip
+    assert latents.mean((0, 2, 3)).abs().max() < 0.01
+    assert (latents.std((0, 2, 3)) - 1).abs().max() < 0.01
+
+
+def test_the_noise_schedule_ends_in_pure_noise() -> None:
+    shares = un.signal_shares()
+    assert shares[-1] == 0
+    assert shares[0] > 0.99
+    assert (shares.diff() < 0).all()
+
+
+def unet_trainer(work: Path, name: str) -> Trainer:
+    torch.manual_seed(4)
+    data = Latents(work / "clips", work / "latents")
+    context = un.TextContext(*load_text(work / "text"))
+    return un.make_trainer(un.new_unet(SMALL_UNET), data, context, work / name, batch=2, rate=3e-3)
+
+
+def test_the_denoiser_learns_and_resumes_to_the_same_weights(work: Path) -> None:
+    whole = unet_trainer(work, "whole.pt")
+    whole.warm_up_steps = 2
+    whole.run(8, log_every=4)
+    assert whole.curve[-1]["v_mse"] < whole.curve[0]["v_mse"]
+    unet_trainer(work, "cut.pt").run(0)
+    for end in (3, 8):
+        part = unet_trainer(work, "cut.pt")
+        part.warm_up_steps = 2
+        part.run(end)
+    assert part.step == whole.step == 8
+    ours, theirs = part.model.state_dict(), whole.model.state_dict()
+    assert all(torch.allclose(ours[key], theirs[key], atol=1e-6) for key in ours)
+    assert part.ema is not None
+    assert whole.ema is not None
+    pairs = zip(part.ema.model.parameters(), whole.ema.model.parameters(), strict=True)
+    assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
+
+
+def test_a_run_stops_on_its_clock_and_has_saved(work: Path) -> None:
+    trainer = unet_trainer(work, "clock.pt")
+    trainer.run(1000, minutes=0.0)
+    assert 1 <= trainer.step < 1000
+    assert unet_trainer(work, "clock.pt").step == trainer.step
+
+
+def test_a_lone_team_leaves_gradients_alone() -> None:
+    line = nn.Linear(3, 1)
+    line(torch.ones(1, 3)).sum().backward()
+    assert line.weight.grad is not None
+    before = line.weight.grad.clone()
+    assert Team().average_gradients(line, stop=True)
+    assert torch.equal(before, line.weight.grad)
+
+
+def _share_gradients(rank: int, port: int, folder: str) -> None:
+    address = f"tcp://127.0.0.1:{port}"
+    torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
+    line = nn.Linear(2, 1, bias=False)
+    line.weight.grad = torch.full((1, 2), float(rank + 1))
+    stop = Team(rank, 2).average_gradients(line, stop=rank == 1)
+    Path(folder, f"{rank}.json").write_text(json.dumps([line.weight.grad.tolist(), stop]))
+    torch.distributed.destroy_process_group()
+
+
+def test_two_processes_share_gradients_and_stop_together(tmp_path: Path) -> None:
+    torch.multiprocessing.spawn(_share_gradients, (un.free_port(), str(tmp_path)), nprocs=2)
+    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
+    assert results == [[[[1.5, 1.5]], True]] * 2
+
+
+def test_the_average_follows_the_model() -> None:
+    line = nn.Linear(2, 2)
+    ema = Ema(line, 0.9)
+    with torch.no_grad():
+        line.weight.add_(1)
+    for step in range(200):
+        ema.update(line, step)
+    averaged = dict(ema.model.named_parameters())["weight"]
+    assert torch.allclose(averaged, line.weight, atol=1e-4)
+
+
+def test_a_step_draws_the_same_and_another_step_does_not() -> None:
+    def drawn(step: int, process: int = 0) -> tuple[float, Tensor]:
+        rng, noise = step_rng(1, step, process)
+        return float(rng.random()), torch.randn(3, generator=noise)
+
+    assert drawn(5)[0] == drawn(5)[0]
+    assert torch.equal(drawn(5)[1], drawn(5)[1])
+    assert len({drawn(5)[0], drawn(6)[0], drawn(5, 1)[0]}) == 3
+
+
+def test_the_exported_folder_draws_with_ours_and_with_stock_diffusers(work: Path) -> None:
+    folder = work / "checkpoint"
+    size = export(work, folder)
+    digests = json.loads((folder / "sha256.json").read_text())
+    assert size == sum((folder / name).stat().st_size for name in digests)
+    first, again, other = draw(load(folder), ["techno", "techno", "rain"], [7, 7, 8], steps=2)
+    assert first.shape == (512, 512)
+    assert np.abs(first.astype(int) - again).max() <= 1
+    assert not np.array_equal(first, other)
+    from diffusers import StableDiffusionPipeline  # noqa: PLC0415 - slow to import
+
+    pipeline = StableDiffusionPipeline.from_pretrained(folder)
+    pipeline.set_progress_bar_config(disable=True)
+    image = pipeline("techno", num_inference_steps=2, height=512, width=512).images[0]
+    assert image.size == (512, 512)
+
+
+def test_what_is_missing_is_named(tmp_path: Path) -> None:
+    with pytest.raises(GenerationError, match="unet"):
+        export(tmp_path, tmp_path / "out")
+    with pytest.raises(GenerationError, match="latents"):
+        Latents(tmp_path / "clips", tmp_path / "latents")
+    with pytest.raises(GenerationError, match="autoencoder"):
+        load_autoencoder(tmp_path)
