@@ -42,6 +42,24 @@ def test_the_same_seed_gives_the_same_bytes(engine: Engine, clips: Path) -> None
     assert digest(str(other)) != digest(first.files["png"])
 
 
+def test_other_arithmetic_stays_within_two_grey_levels(engine: Engine, clips: Path) -> None:
+    """What the README promises for other machines, by computing in another order on this one."""
+    pictures = []
+    threads, kernels = torch.get_num_threads(), torch.backends.mkldnn.enabled
+    try:
+        for name, (count, onednn) in {"a": (2, True), "b": (1, True), "c": (1, False)}.items():
+            torch.set_num_threads(count)
+            torch.backends.mkldnn.enabled = onednn  # type: ignore[assignment]
+            [clip] = engine.make(REQUEST, clips, name, ignore)
+            with Image.open(clip.files["png"]) as image:
+                pictures.append(np.asarray(image.convert("L")).astype(int))
+    finally:
+        torch.set_num_threads(threads)
+        torch.backends.mkldnn.enabled = kernels
+    assert np.abs(pictures[1] - pictures[0]).max() <= 2
+    assert np.abs(pictures[2] - pictures[0]).max() <= 2
+
+
 def test_a_loop_is_whole_and_its_end_meets_its_start(engine: Engine, clips: Path) -> None:
     [clip] = engine.make(REQUEST, clips, "x", ignore)
     assert (clip.seconds, clip.sample_rate, clip.samples) == (5.12, 44100, 225_792)
