@@ -105,11 +105,11 @@ def test_the_judge_learns_and_resumes(tmp_path: Path) -> None:
     facts = [facts_of(compose(name, i), "none") for i, name in enumerate(names)]
     write_shard(tmp_path / "clips", 0, pictures, facts)
     clips = Clips(tmp_path / "clips")
-    judge = train_judge(clips, tmp_path / "judge.pt", steps=40, batch=8)
+    judge = train_judge(clips, tmp_path / "judge.pt", steps=80, batch=8)
     named, _, features = ev.judge_pictures(judge, list(pictures))
     guessed = [STYLE_NAMES[int(i)] for i in named.argmax(1)]
     assert np.mean([a == b for a, b in zip(guessed, names, strict=True)]) >= 0.9
-    again = train_judge(clips, tmp_path / "judge.pt", steps=40, batch=8)
+    again = train_judge(clips, tmp_path / "judge.pt", steps=80, batch=8)
     assert torch.equal(ev.judge_pictures(again, list(pictures))[2], features)
 
 
