@@ -32,7 +32,7 @@ def file_stem(prompt: str, seed: int) -> str:
     Letters of any script stay; whatever else becomes a hyphen, so no prompt can name a path.
     """
     text = unicodedata.normalize("NFKC", prompt).lower()
-    words = re.sub(r"[^\w]+|_+", "-", text).strip("-")
+    words = re.sub(r"[\W_]+", "-", text).strip("-")
     # File systems limit bytes, not letters.
     short = words.encode()[:_STEM_BYTES].decode(errors="ignore").strip("-")
     return f"{short or 'riff'}-{seed}"
