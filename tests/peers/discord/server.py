@@ -1,0 +1,46 @@
+"""REST and gateway together on one loopback port."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import Self
+
+from aiohttp import web
+
+from tests.peers.discord.gateway import Gateway
+from tests.peers.discord.rest import Rest
+from tests.peers.discord.state import World
+
+
+class DiscordPeer:
+    """`async with DiscordPeer() as peer:` serves a fresh world until the block ends."""
+
+    def __init__(self) -> None:
+        self.world = World()
+        self.rest = Rest(self.world)
+        self.gateway = Gateway(self.world)
+        app = web.Application()
+        self.rest.add_to(app)
+        self.gateway.add_to(app)
+        self._runner = web.AppRunner(app, shutdown_timeout=1.0)
+        self.api_url = ""
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        site = web.TCPSite(self._runner, "127.0.0.1", 0)
+        await site.start()
+        port = self._runner.addresses[0][1]
+        self.api_url = f"http://127.0.0.1:{port}/api/v10"
+        self.rest.gateway_url = self.gateway.url = f"ws://127.0.0.1:{port}/gateway/"
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        for fault in self.rest.faults:
+            fault.release.set()
+        await self.gateway.close()
+        await self._runner.cleanup()
