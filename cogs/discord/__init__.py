@@ -1,1 +1,28 @@
-"""Discord adapter."""
+"""Discord adapter: `!riff lo-fi beat` in a channel or a direct message, a loop and picture back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cogs.discord.adapter import DiscordAdapter
+
+if TYPE_CHECKING:
+    from bot.config import Config
+    from bot.studio import Studio
+
+
+def create(config: Config, studio: Studio) -> DiscordAdapter | None:
+    """The Discord adapter, or None where no token is configured.
+
+    Raises:
+        ConfigError: the token file cannot be used.
+    """
+    token = config.discord_token()
+    if token is None:
+        return None
+    return DiscordAdapter(
+        token=token,
+        studio=studio,
+        clips=config.data / "clips",
+        prefix=config.discord.prefix,
+    )

@@ -1,0 +1,232 @@
+"""Posts what a riff came to, once as far as Discord allows, where it was asked for or by DM.
+
+Two things keep a repeated delivery from being posted twice. The job id is the message's nonce, so
+within a few minutes Discord itself returns the first message. Later than that (a restart, a long
+outage) the channel's recent messages are searched for an answer of ours first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import aiohttp
+import discord
+
+from bot.adapters import DeliveryImpossible, DeliveryRetry
+from bot.jobs import Delivery, Job
+from cogs.discord.place import Place
+from cogs.discord.posting import (
+    FILE_TOO_LARGE,
+    UNKNOWN_CHANNEL,
+    Post,
+    Upload,
+    post_directly,
+    post_reply,
+)
+from cogs.discord.status import StatusBoard
+from cogs.discord.wording import (
+    STATUS_MARK,
+    clip_line,
+    escape,
+    no_file_line,
+    picture_text,
+    upload_stem,
+)
+
+log = logging.getLogger(__name__)
+
+# Longer than an upload takes, short enough that one hanging connection does not hold up the rest.
+_TIMEOUT = 90.0
+_SEARCHED = 200
+_MAX_UPLOADS = 10
+ELSEWHERE = "I could not answer where you asked, so here it is.\n"
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What earlier attempts left in a channel."""
+
+    answer_id: int | None = None
+    status_id: int | None = None
+
+
+class Postman:
+    """Delivers answers over one connection."""
+
+    def __init__(self, client: discord.Client, clips: Path, board: StatusBoard) -> None:
+        """`clips` is the folder that the paths in `Clip.files` are relative to."""
+        self._client = client
+        self._clips = clips
+        self._board = board
+
+    async def deliver(self, delivery: Delivery) -> str:
+        """Post the answer and return the id of its message.
+
+        Raises:
+            DeliveryRetry: the connection or Discord itself is in trouble.
+            DeliveryImpossible: neither the channel nor the requester's DMs can be written to.
+        """
+        place = Place.from_address(delivery.address)
+        post = await self._compose(delivery.job)
+        status = self._board.find(place)
+        # Where this run posted the status and nothing was tried yet, there can be no answer.
+        fresh = delivery.attempts == 0 and status is not None and status.message_id is not None
+        async with _explained(self._client):
+            channel = place.channel(self._client)
+            found = _Found() if fresh else await self._search(channel, place, post)
+            message_id = found.answer_id or await self._post(place, post, again=not fresh)
+            if status is not None:
+                await self._board.close(status)
+            if found.status_id is not None:
+                await self._board.erase(place, found.status_id)
+        return str(message_id)
+
+    async def _post(self, place: Place, post: Post, *, again: bool) -> int:
+        """Reply in the channel; where that is gone or closed to us, write to the requester."""
+        try:
+            return await self._post_fitting(place.channel(self._client), place, post)
+        except (discord.Forbidden, discord.NotFound) as error:
+            if place.guild_id is None:
+                raise DeliveryImpossible(f"the direct message was refused: {error}") from error
+            if isinstance(error, discord.NotFound) and error.code != UNKNOWN_CHANNEL:
+                raise
+            reason = str(error)
+        try:
+            dm = await self._client.create_dm(discord.Object(place.user_id))
+            post = replace(post, text=ELSEWHERE + post.text)
+            if again:
+                earlier = (await self._search(dm, place, post)).answer_id
+                if earlier is not None:
+                    return earlier
+            return await self._post_fitting(dm, None, post)
+        except (discord.Forbidden, discord.NotFound) as error:
+            raise DeliveryImpossible(
+                f"the channel cannot be used ({reason}), nor direct messages ({error})"
+            ) from error
+
+    async def _post_fitting(
+        self, channel: discord.abc.Messageable, place: Place | None, post: Post
+    ) -> int:
+        """Post with all files, or with the sounds only, or with words, as the upload limit has it.
+
+        The limit is what Discord says of the guild; it has changed before, so a refusal counts
+        more than the figure.
+        """
+        limit = self._upload_limit(place)
+        for fitting in _lighter_and_lighter(post):
+            if sum(len(upload.data) for upload in fitting.uploads) > limit:
+                continue
+            try:
+                if place is None:
+                    return (await post_directly(channel, fitting)).id
+                return (await post_reply(channel, place, fitting)).id
+            except discord.HTTPException as error:
+                if not fitting.uploads or not (error.status == 413 or error.code == FILE_TOO_LARGE):
+                    raise
+                log.info("files of %s are too large for Discord: %s", post.nonce, error)
+        raise AssertionError("a post without files exceeds no upload limit")
+
+    def _upload_limit(self, place: Place | None) -> int:
+        """Bytes that may be uploaded in one message."""
+        guild_id = None if place is None else place.guild_id
+        guild = None if guild_id is None else self._client.get_guild(guild_id)
+        return (
+            discord.utils.DEFAULT_FILE_SIZE_LIMIT_BYTES if guild is None else guild.filesize_limit
+        )
+
+    async def _search(self, channel: discord.abc.Messageable, place: Place, post: Post) -> _Found:
+        """Look for an answer and a status of ours among the channel's latest messages."""
+        ours = self._client.user
+        answer_id = status_id = None
+        try:
+            async for message in channel.history(limit=_SEARCHED):
+                if message.id <= place.message_id:
+                    break
+                if ours is None or message.author.id != ours.id:
+                    continue
+                if not _answers(message, place, post):
+                    continue
+                if message.content.startswith(STATUS_MARK):
+                    status_id = message.id
+                else:
+                    answer_id = message.id
+        except (discord.Forbidden, discord.NotFound):
+            # No permission to read the history, or no channel any more: the nonce has to do.
+            pass
+        return _Found(answer_id, status_id)
+
+    async def _compose(self, job: Job) -> Post:
+        """The answer: the sentence of a failed job, or the clips of a rendered one."""
+        if job.state == "failed":
+            sentence = job.error or "Sorry, this riff could not be made."
+            return Post(escape(sentence), ping=True, nonce=job.id)
+        try:
+            uploads = await asyncio.to_thread(self._read_files, job)
+        except OSError:
+            log.exception("the files of %s cannot be read", job.id)
+            text = no_file_line(job, "its files are gone from my disk.")
+            return Post(text, ping=True, nonce=job.id)
+        return Post(clip_line(job), uploads, ping=True, nonce=job.id)
+
+    def _read_files(self, job: Job) -> tuple[Upload, ...]:
+        """All sounds, then all pictures: blocking, so it runs in a thread."""
+        text = picture_text(job)
+        return tuple(
+            Upload(
+                f"{upload_stem(job, clip.index)}.{kind}",
+                (self._clips / clip.files[kind]).read_bytes(),
+                description=text if kind == "png" else None,
+            )
+            for kind in ("mp3", "png")
+            for clip in job.clips
+            if kind in clip.files
+        )
+
+
+def _lighter_and_lighter(post: Post) -> list[Post]:
+    if not post.uploads:
+        return [post]
+    sounds = [upload for upload in post.uploads if not upload.filename.endswith(".png")]
+    sentence = "Its files are larger than Discord lets me upload here."
+    return [
+        replace(post, uploads=tuple(post.uploads[:_MAX_UPLOADS])),
+        replace(post, uploads=tuple(sounds[:_MAX_UPLOADS])),
+        replace(post, uploads=(), text=f"{sentence}\n{post.text}"),
+    ]
+
+
+def _answers(message: discord.Message, place: Place, post: Post) -> bool:
+    """Whether a message of ours belongs to the request at `place`.
+
+    A reply names what it replies to, unless that was deleted before (or this is another channel):
+    then the same line above files counts.
+    """
+    if message.reference is not None:
+        return message.reference.message_id == place.message_id
+    return bool(message.attachments) and message.content == post.text
+
+
+@asynccontextmanager
+async def _explained(client: discord.Client) -> AsyncIterator[None]:
+    """Say what Discord's and the network's errors mean for a delivery."""
+    try:
+        async with asyncio.timeout(_TIMEOUT):
+            yield
+    except discord.RateLimited as error:
+        raise DeliveryRetry("Discord asks for a pause", error.retry_after) from error
+    except discord.HTTPException as error:
+        # 401: the token was reset; it works again once the operator has set the new one.
+        if error.status >= 500 or error.status in (401, 429):
+            raise DeliveryRetry(f"Discord answered {error.status}") from error
+        raise
+    except (aiohttp.ClientError, OSError) as error:
+        raise DeliveryRetry(f"the connection to Discord failed: {error!r}") from error
+    except RuntimeError as error:
+        if client.is_closed():
+            raise DeliveryRetry("the connection to Discord was closed") from error
+        raise
