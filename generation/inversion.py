@@ -52,8 +52,8 @@ _PHASE_FLOOR = 1e-4
 
 
 PRESETS: dict[Quality, Preset] = {
-    "fast": Preset(zero_padding=1, iterations=6),
-    "standard": Preset(zero_padding=2, iterations=12),
+    "fast": Preset(zero_padding=1, iterations=10),
+    "standard": Preset(zero_padding=2, iterations=16),
     "best": Preset(zero_padding=2, iterations=32),
     "griffin-lim": Preset(zero_padding=2, iterations=32, fit_updates=50, classic=True),
 }
