@@ -40,6 +40,7 @@ PLAIN_REQUESTS = (
     "classical violin",
 )  # fmt: skip
 PLAIN_STYLES = ("lo-fi hip hop", "guitar solo", "jazz trio", "techno", "violin solo")
+JUDGE_STEPS = 4000
 _SEED = 40_000_000
 
 
@@ -52,11 +53,13 @@ class Drawn:
     picture: np.ndarray
 
 
-def caption_prompts(per_style: int) -> list[tuple[str, ClipFacts]]:
-    """Return captions of clips that were never rendered, `per_style` for every style."""
+def caption_prompts(
+    per_style: int, styles: Sequence[str] = STYLE_NAMES
+) -> list[tuple[str, ClipFacts]]:
+    """Return captions of clips that were never rendered, `per_style` for each of the styles."""
     rng = np.random.default_rng(_SEED)
     prompts = []
-    for name in STYLE_NAMES:
+    for name in styles:
         for index in range(per_style):
             facts = facts_of(compose(name, _SEED + index), "none")
             prompts.append((caption(facts, rng), facts))
@@ -176,12 +179,16 @@ def diversity(judge: Judge, per_prompt: Sequence[Sequence[np.ndarray]]) -> float
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to draw: pictures a style, seeds a plain request, timed prompts, wordings."""
+    """How much to draw: pictures a style, seeds a plain request, timed prompts, wordings.
+
+    `styles` are those that captions are drawn for.
+    """
 
     per_style: int = 10
     plain_seeds: int = 20
     tempos: int = 100
     wordings: int | None = None
+    styles: tuple[str, ...] = STYLE_NAMES
 
 
 @dataclass(frozen=True)
@@ -201,7 +208,7 @@ def draw_all(folder: Path, plan: Plan) -> Drawings:
         for prompt, style in zip(PLAIN_REQUESTS, PLAIN_STYLES, strict=True)
         for _ in range(plan.plain_seeds)
     ]
-    groups = [caption_prompts(plan.per_style), unseen_wordings(plan.wordings),
+    groups = [caption_prompts(plan.per_style, plan.styles), unseen_wordings(plan.wordings),
               tempo_prompts(plan.tempos), plain]
     asked = [pair for group in groups for pair in group]
     seeds = [*range(1000, 1000 + len(asked) - len(plain))]
@@ -276,7 +283,7 @@ def evaluate(
             "Evaluation needs held-out renders; run python -m generation.training.data and the"
             " same with --evaluation."
         )
-    judge = train_judge(clips, work / "judge" / "state.pt", 4000, judge_minutes)
+    judge = train_judge(clips, work / "judge" / "state.pt", JUDGE_STEPS, judge_minutes)
     drawn = draw_all(checkpoint, plan)
     table = tabulate(work, judge, drawn)
     write_report(work / "report", table, sections_of(drawn, held_out))

@@ -15,6 +15,7 @@ from generation.training import metrics
 from generation.training.captions import facts_of
 from generation.training.classifier import STYLE_NAMES, train_judge
 from generation.training.compose import compose
+from generation.training.export import export
 from generation.training.render import picture
 from generation.training.report import Section, write_report
 from generation.training.shards import Clips, write_shard
@@ -130,6 +131,24 @@ def test_the_report_has_a_picture_and_a_player_for_every_loop(tmp_path: Path) ->
     assert "a &amp; b" in text
     assert text.count("<audio") == 2
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".html", ".png", ".png", ".wav", ".wav"]
+
+
+def test_the_whole_evaluation_runs(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("held-out", "other-font"):
+        if not (work / name).exists():
+            (work / name).symlink_to(work / "clips")
+    monkeypatch.setattr(ev, "JUDGE_STEPS", 2)
+    folder = work / "evaluated"
+    export(work, folder)
+    plan = ev.Plan(per_style=2, plain_seeds=1, tempos=2, wordings=2, styles=("techno", "rain"))
+    table = ev.evaluate(work, folder, plan)
+    assert all(np.isfinite(value) for value in table.values())
+    assert table["Fréchet, floor: two halves of real renders"] >= 0
+    shares = [value for name, value in table.items() if "accuracy" in name or "recall" in name]
+    assert all(0 <= share <= 1 for share in shares)
+    assert json.loads((work / "report" / "table.json").read_text()) == table
+    report = (work / "report" / "index.html").read_text("utf-8")
+    assert all(request in report for request in ev.PLAIN_REQUESTS)
 
 
 def test_evaluation_says_what_it_needs(tmp_path: Path) -> None:
