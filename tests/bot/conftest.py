@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from bot.store.ledger import Ledger
 from bot.store.queue import QueueView
 from bot.studio import Studio
 from generation.request import Clip, Progress
+from tests.bot.house import Start, house
 
 
 class HandClock:
@@ -47,8 +48,6 @@ class Kit:
     progress: dict[str, Progress] = field(default_factory=dict)
 
 
-OpenKit = Callable[[], AsyncIterator[Kit]]
-
 SETTINGS = RiffSettings(rate=RateLimit(burst=5, period=30), queued_per_user=8, queued_in_all=20)
 
 
@@ -73,6 +72,13 @@ async def open_kit(path: Path, clock: HandClock, settings: RiffSettings = SETTIN
         progress_of=progress.get,
     )
     return Kit(clock, database, ledger, queue, events, studio, path, woken, stopped, progress)
+
+
+@pytest.fixture
+async def start() -> AsyncIterator[Start]:
+    """Starts bots as child processes; see `tests.bot.house`."""
+    async with house() as start:
+        yield start
 
 
 @pytest.fixture

@@ -6,13 +6,14 @@ import asyncio
 import re
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 
-from tests.waiting import soon
+from tests.waiting import DEADLINE, soon
 
 
 class Running:
@@ -28,7 +29,9 @@ class Running:
         ):
             return await response.json()
 
-    async def until(self, riff_id: str, wanted: Callable[[Any], bool]) -> Any:
+    async def until(
+        self, riff_id: str, wanted: Callable[[Any], bool], deadline: float = DEADLINE
+    ) -> Any:
         """The riff, as soon as the socket shows it as wanted."""
 
         async def watch() -> Any:
@@ -42,7 +45,7 @@ class Running:
                     if riff and wanted(riff):
                         return riff
 
-        return await soon(watch())
+        return await soon(watch(), deadline)
 
     async def end(self, number: int) -> int:
         """Send a signal and wait for the process to end; its exit status."""
@@ -50,7 +53,28 @@ class Running:
         return await soon(self.process.wait())
 
 
-async def start(data: Path, *options: str) -> Running:
+Start = Callable[..., Awaitable[Running]]
+
+
+@asynccontextmanager
+async def house() -> AsyncIterator[Start]:
+    """A `start` whose bots end with the block at the latest, also when the test fails."""
+    started: list[Running] = []
+
+    async def start(data: Path, *options: str) -> Running:
+        started.append(await _start(data, *options))
+        return started[-1]
+
+    try:
+        yield start
+    finally:
+        for running in started:
+            if running.process.returncode is None:
+                running.process.kill()
+                await running.process.wait()
+
+
+async def _start(data: Path, *options: str) -> Running:
     """Start a bot on a data folder, on a free port; returns once it listens."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "bot.cli", "run", "--no-open", "--port", "0"),

@@ -12,11 +12,11 @@ import pytest
 
 from bot import app
 from bot.config import Config, WebConfig
-from tests.bot.house import is_delivered, is_drawing, start
+from tests.bot.house import Start, is_delivered, is_drawing
 
 
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-async def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path) -> None:
+async def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path, start: Start) -> None:
     bot = await start(tmp_path / "data")
     long = await bot.json("POST", "/api/riffs", {"prompt": "jazz", "steps": 100, "seed": 1})
     short = await bot.json("POST", "/api/riffs", {"prompt": "techno", "steps": 1, "seed": 2})

@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.bot.house import is_delivered, start
+from tests.bot.house import Start, is_delivered
 
 ROUNDS = 15
+DEADLINE = 900.0
 
 
 @pytest.mark.soak
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
-async def test_killed_again_and_again_every_riff_is_delivered_once(tmp_path: Path) -> None:
+async def test_killed_again_and_again_every_riff_is_delivered_once(
+    tmp_path: Path, start: Start
+) -> None:
     """SIGKILL after a random number of events, fifteen times over one ledger."""
     chance = random.Random(7)
     config = tmp_path / "soak.toml"
@@ -35,11 +38,11 @@ async def test_killed_again_and_again_every_riff_is_delivered_once(tmp_path: Pat
             left -= 1
             return left <= 0 or (isinstance(riff, dict) and riff["state"] == "delivered")
 
-        await bot.until(chance.choice(asked), enough)
+        await bot.until(chance.choice(asked), enough, DEADLINE)
         await bot.end(signal.SIGKILL)
     bot = await start(tmp_path / "data", *options)
     for riff_id in asked:
-        riff = await bot.until(riff_id, is_delivered)
+        riff = await bot.until(riff_id, is_delivered, DEADLINE)
         assert set(riff["links"]) == {"self", "mp3", "wav", "png"}
     assert await bot.end(signal.SIGTERM) == 0
     with sqlite3.connect(tmp_path / "data" / "riffbot.sqlite3") as database:
