@@ -1,12 +1,13 @@
 """What people would type to get a given clip: short, sloppy, and never twice the same.
 
 Captions are not stored: they are drawn from a clip's facts whenever they are needed, so a clip has
-as many as it is looked at. Each style's `unseen` phrases are kept out of them to judge whether the
-model understands words that it was not trained on.
+as many as it is looked at. Each style's `reworded` and `unseen` phrases are kept out of them, to
+judge whether the model understands words that it was not trained on.
 """
 
 from __future__ import annotations
 
+import functools
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -115,7 +116,14 @@ def _sloppy(text: str, rng: np.random.Generator) -> str:
 
 
 def caption(facts: ClipFacts, rng: np.random.Generator) -> str:
-    """Draw one caption for a clip: lower case, a few words, true."""
+    """Draw one caption for a clip: lower case, a few words, true, nothing that is held out."""
+    while True:
+        text = _draw_caption(facts, rng)
+        if not any(phrase in text for phrase in _held_out()):
+            return text
+
+
+def _draw_caption(facts: ClipFacts, rng: np.random.Generator) -> str:
     style = STYLES[facts.style]
     main = _one(rng, style.says) if rng.random() < 0.75 else facts.style
     instruments = _instrument_words(facts, rng)
@@ -153,6 +161,16 @@ def caption(facts: ClipFacts, rng: np.random.Generator) -> str:
     return _sloppy(text, rng)
 
 
+@functools.cache
+def _held_out() -> tuple[str, ...]:
+    return tuple(phrase for phrase, _ in (*unseen_prompts(), *reworded_prompts()))
+
+
+def reworded_prompts() -> list[tuple[str, str]]:
+    """Return every (held-out ordinary phrase, style) pair, in order."""
+    return [(phrase, name) for name, style in STYLES.items() for phrase in style.reworded]
+
+
 def unseen_prompts() -> list[tuple[str, str]]:
-    """Return every (held-out phrase, style) pair, in order."""
+    """Return every (held-out far-fetched phrase, style) pair, in order."""
     return [(phrase, name) for name, style in STYLES.items() for phrase in style.unseen]

@@ -18,7 +18,13 @@ import torch
 from generation.errors import GenerationError
 from generation.training import metrics
 from generation.training.autoencoder import to_model, to_pictures
-from generation.training.captions import ClipFacts, caption, facts_of, unseen_prompts
+from generation.training.captions import (
+    ClipFacts,
+    caption,
+    facts_of,
+    reworded_prompts,
+    unseen_prompts,
+)
 from generation.training.classifier import (
     STYLE_NAMES,
     Judge,
@@ -66,9 +72,10 @@ def caption_prompts(
     return prompts
 
 
-def unseen_wordings(limit: int | None = None) -> list[tuple[str, ClipFacts]]:
-    """Return the held-out wordings with facts that say only their style."""
-    pairs = unseen_prompts()
+def wordings(
+    pairs: Sequence[tuple[str, str]], limit: int | None = None
+) -> list[tuple[str, ClipFacts]]:
+    """Return held-out (phrase, style) pairs, or about `limit` of them, with facts to match."""
     chosen = pairs if limit is None else pairs[:: max(1, len(pairs) // limit)]
     return [
         (text, ClipFacts(0, style, "none", 8, -1, "major", (), ())) for text, style in chosen
@@ -181,7 +188,7 @@ def diversity(judge: Judge, per_prompt: Sequence[Sequence[np.ndarray]]) -> float
 class Plan:
     """How much to draw: pictures a style, seeds a plain request, timed prompts, wordings.
 
-    `styles` are those that captions are drawn for.
+    `styles` are those that captions are drawn for; `steps` None takes the checkpoint's own.
     """
 
     per_style: int = 10
@@ -189,6 +196,7 @@ class Plan:
     tempos: int = 100
     wordings: int | None = None
     styles: tuple[str, ...] = STYLE_NAMES
+    steps: int | None = None
 
 
 @dataclass(frozen=True)
@@ -196,6 +204,7 @@ class Drawings:
     """All that was drawn, by what it is for; `plain` holds one group a request."""
 
     captions: Sequence[Drawn]
+    reworded: Sequence[Drawn]
     unseen: Sequence[Drawn]
     timed: Sequence[Drawn]
     plain: Sequence[Sequence[Drawn]]
@@ -208,20 +217,22 @@ def draw_all(folder: Path, plan: Plan) -> Drawings:
         for prompt, style in zip(PLAIN_REQUESTS, PLAIN_STYLES, strict=True)
         for _ in range(plan.plain_seeds)
     ]
-    groups = [caption_prompts(plan.per_style, plan.styles), unseen_wordings(plan.wordings),
+    groups = [caption_prompts(plan.per_style, plan.styles),
+              wordings(reworded_prompts(), plan.wordings),
+              wordings(unseen_prompts(), plan.wordings),
               tempo_prompts(plan.tempos), plain]
     asked = [pair for group in groups for pair in group]
     seeds = [*range(1000, 1000 + len(asked) - len(plain))]
     seeds += list(range(plan.plain_seeds)) * len(PLAIN_REQUESTS)
-    pictures = draw(load(folder), [prompt for prompt, _ in asked], seeds)
+    pictures = draw(load(folder), [prompt for prompt, _ in asked], seeds, plan.steps)
     drawn = [Drawn(text, facts, p) for (text, facts), p in zip(asked, pictures, strict=True)]
     sets: list[list[Drawn]] = []
     for group in groups:
         sets.append(drawn[: len(group)])
         drawn = drawn[len(group) :]
     step = plan.plain_seeds
-    by_prompt = [sets[3][i : i + step] for i in range(0, len(sets[3]), step)] if step else []
-    return Drawings(sets[0], sets[1], sets[2], by_prompt)
+    by_prompt = [sets[4][i : i + step] for i in range(0, len(sets[4]), step)] if step else []
+    return Drawings(sets[0], sets[1], sets[2], sets[3], by_prompt)
 
 
 def tabulate(work: Path, judge: Judge, drawn: Drawings) -> dict[str, float]:
@@ -233,14 +244,15 @@ def tabulate(work: Path, judge: Judge, drawn: Drawings) -> dict[str, float]:
     timed_real = [one for one in real if STYLES[one.facts.style].rhythmic]
     pictures = [one.picture for one in drawn.captions]
     _, heard, _ = judge_pictures(judge, pictures)
-    everything = [*drawn.captions, *drawn.unseen, *drawn.timed]
+    everything = [*drawn.captions, *drawn.reworded, *drawn.unseen, *drawn.timed]
     timed = rhythm_figures(timed_real[: len(drawn.timed)])
     return {
         "judge: style accuracy on held-out renders": real_quality.style_accuracy,
         "judge: style accuracy on an unheard soundfont": other_quality.style_accuracy,
         "judge: instrument recall on an unheard soundfont": other_quality.instrument_recall,
         "style accuracy on captions": style_accuracy(judge, drawn.captions),
-        "style accuracy on held-out wordings": style_accuracy(judge, drawn.unseen),
+        "style accuracy on held-out wordings": style_accuracy(judge, drawn.reworded),
+        "style accuracy on far-fetched wordings": style_accuracy(judge, drawn.unseen),
         "style accuracy on the plain requests": style_accuracy(
             judge, [one for group in drawn.plain for one in group]),
         "instrument recall on captions": instruments_found(
@@ -269,7 +281,7 @@ def sections_of(drawn: Drawings, held_out: Clips) -> list[Section]:
             [(one.prompt, one.picture) for one in group],
             [(style, held_out.picture(i)) for i in rows],
         ))
-    unseen = [(one.prompt, one.picture) for one in drawn.unseen[:40]]
+    unseen = [(one.prompt, one.picture) for one in [*drawn.reworded[:40], *drawn.unseen[:40]]]
     return [*sections, Section("Held-out wordings", unseen, [])]
 
 

@@ -16,15 +16,17 @@ from generation.training.compose.sketch import Sketch
 class Style:
     """What is known of a style besides its notes: mostly what people call it.
 
-    `says` are phrases that mean the style; `unseen` are phrases kept out of all training captions
-    to judge generalisation; `moods`, `places` and `eras` season captions; `weight` is how often it
-    is drawn; `beats` lists the beat counts (in 5.12 s) that suit it.
+    `says` are phrases that mean the style. Two kinds of phrases are kept out of all training
+    captions to judge generalisation: `reworded`, an ordinary one, and `unseen`, far-fetched ones.
+    `moods`, `places` and `eras` season captions; `weight` is how often the style is drawn; `beats`
+    lists the beat counts (in 5.12 s) that suit it.
     """
 
     name: str
     write: Callable[[Sketch], None]
     beats: tuple[int, ...]
     says: tuple[str, ...]
+    reworded: tuple[str, ...]
     unseen: tuple[str, ...]
     moods: tuple[str, ...]
     places: tuple[str, ...]
@@ -50,13 +52,18 @@ def style(
     solo: bool = False,
     rhythmic: bool = True,
 ) -> Callable[[Callable[[Sketch], None]], Callable[[Sketch], None]]:
-    """Register the decorated function as style `name`; a second one of that name is an error."""
+    """Register the decorated function as style `name`; a second one of that name is an error.
+
+    Of four or more phrases in `says` the last is held out as the style's rewording.
+    """
+    kept, reworded = (says[:-1], says[-1:]) if len(says) >= 4 else (says, ())
 
     def register(write: Callable[[Sketch], None]) -> Callable[[Sketch], None]:
         if name in STYLES:
             raise ValueError(f"There are two styles called “{name}”; give one another name.")
         STYLES[name] = Style(
-            name, write, beats, (name, *says), unseen, moods, places, eras, weight, solo, rhythmic
+            name, write, beats, (name, *kept), reworded, unseen, moods, places, eras, weight, solo,
+            rhythmic,
         )
         return write
 

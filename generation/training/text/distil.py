@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from generation.training.captions import caption, unseen_prompts
+from generation.training.captions import caption, reworded_prompts, unseen_prompts
 from generation.training.compose import STYLES
 from generation.training.options import add_work, run
 from generation.training.shards import write_atomically
@@ -101,14 +101,15 @@ def judge(encoder: CLIPTextModel, tokenizer: CLIPTokenizer) -> dict[str, ProbeRe
     facts = corpus.invent_facts(4000, first_seed=30_000_000)
     texts = [caption(one, rng) for one in facts]
     labels = [names.index(one.style) for one in facts]
-    unseen = [phrase for phrase, _ in unseen_prompts()]
-    truth = [names.index(style) for _, style in unseen_prompts()]
     teacher = Teacher()
-    results = {
-        "student": probe(embed(encoder, tokenizer, texts), labels,
-                         embed(encoder, tokenizer, unseen), truth),
-        "teacher": probe(teacher.embed(texts), labels, teacher.embed(unseen), truth),
-    }  # fmt: skip
+    seen = {"student": embed(encoder, tokenizer, texts), "teacher": teacher.embed(texts)}
+    results = {}
+    for tier, pairs in (("reworded", reworded_prompts()), ("far-fetched", unseen_prompts())):
+        phrases = [phrase for phrase, _ in pairs]
+        truth = [names.index(style) for _, style in pairs]
+        asked = {"student": embed(encoder, tokenizer, phrases), "teacher": teacher.embed(phrases)}
+        for who, features in asked.items():
+            results[f"{who}, {tier}"] = probe(seen[who], labels, features, truth)
     for name, result in results.items():
         print(f"{name}: style of {result.phrases} held-out phrases: "
               f"first {result.top1:.3f}, among three {result.top3:.3f}", flush=True)

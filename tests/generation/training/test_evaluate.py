@@ -117,8 +117,9 @@ def test_the_judge_learns_and_resumes(tmp_path: Path) -> None:
 def test_prompts_are_repeatable_and_say_what_they_are() -> None:
     assert ev.caption_prompts(1) == ev.caption_prompts(1)
     assert {facts.style for _, facts in ev.caption_prompts(1)} == set(STYLE_NAMES)
-    assert all(facts.style in STYLE_NAMES for _, facts in ev.unseen_wordings())
-    assert len(ev.unseen_wordings(10)) < len(ev.unseen_wordings())
+    phrases = ev.wordings(ev.unseen_prompts())
+    assert all(facts.style in STYLE_NAMES for _, facts in phrases)
+    assert len(ev.wordings(ev.unseen_prompts(), 10)) < len(phrases)
     assert all(f"{round(facts.bpm)} bpm" in text for text, facts in ev.tempo_prompts(5))
 
 
@@ -140,7 +141,8 @@ def test_the_whole_evaluation_runs(work: Path, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(ev, "JUDGE_STEPS", 2)
     folder = work / "evaluated"
     export(work, folder)
-    plan = ev.Plan(per_style=2, plain_seeds=1, tempos=2, wordings=2, styles=("techno", "rain"))
+    styles = ("techno", "rain")
+    plan = ev.Plan(per_style=2, plain_seeds=1, tempos=2, wordings=2, styles=styles, steps=2)
     table = ev.evaluate(work, folder, plan)
     assert all(np.isfinite(value) for value in table.values())
     assert table["Fréchet, floor: two halves of real renders"] >= 0
