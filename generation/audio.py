@@ -40,11 +40,6 @@ __all__ = [
     "true_peak",
     "waveform_from_segment",
     "write_audio",
-    "write_flac",
-    "write_mp3",
-    "write_opus",
-    "write_png",
-    "write_wav",
 ]
 
 AudioFormat = Literal["wav", "mp3", "flac", "opus"]
@@ -202,41 +197,6 @@ def write_audio(
     )
 
 
-def write_wav(path: Path, waveform: FloatArray, sample_rate: int, tags: Tags = _NO_TAGS) -> None:
-    """Write a 16-bit WAV file with the recipe in its INFO chunk."""
-    path.write_bytes(encode(waveform, sample_rate, "wav", tags))
-
-
-def write_mp3(
-    path: Path,
-    waveform: FloatArray,
-    sample_rate: int,
-    tags: Tags = _NO_TAGS,
-    *,
-    bitrate: str | None = None,
-    loop: bool = True,
-) -> None:
-    """Write a gapless MP3 file with the recipe in its ID3 tag; see `encode`."""
-    path.write_bytes(encode(waveform, sample_rate, "mp3", tags, bitrate=bitrate, loop=loop))
-
-
-def write_flac(path: Path, waveform: FloatArray, sample_rate: int, tags: Tags = _NO_TAGS) -> None:
-    """Write a 16-bit FLAC file with the recipe in its comments."""
-    path.write_bytes(encode(waveform, sample_rate, "flac", tags))
-
-
-def write_opus(
-    path: Path,
-    waveform: FloatArray,
-    sample_rate: int,
-    tags: Tags = _NO_TAGS,
-    *,
-    bitrate: str | None = None,
-) -> None:
-    """Write an Ogg Opus file with the recipe in its comments."""
-    path.write_bytes(encode(waveform, sample_rate, "opus", tags, bitrate=bitrate))
-
-
 def png_bytes(image: Image.Image, params: SpectrogramParams, tags: Tags = _NO_TAGS) -> bytes:
     """A spectrogram picture as PNG, with its parameters as EXIF and the recipe as text."""
     exif = Image.Exif()
@@ -244,10 +204,3 @@ def png_bytes(image: Image.Image, params: SpectrogramParams, tags: Tags = _NO_TA
     buffer = io.BytesIO()
     image.save(buffer, format="PNG", exif=exif, pnginfo=tagging.png_info(tags), compress_level=6)
     return buffer.getvalue()
-
-
-def write_png(
-    path: Path, image: Image.Image, params: SpectrogramParams, tags: Tags = _NO_TAGS
-) -> None:
-    """Write a spectrogram picture; see `png_bytes`."""
-    path.write_bytes(png_bytes(image, params, tags))

@@ -17,19 +17,7 @@ from bot.store.queue import QueueView
 from bot.studio import Studio
 from generation.request import Clip, Progress
 from tests.bot.house import Start, house
-
-
-class HandClock:
-    """A clock whose hands the test turns."""
-
-    def __init__(self) -> None:
-        self.time = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
+from tests.clock import HandClock
 
 
 @dataclass

@@ -23,11 +23,6 @@ from generation.audio import (
     segment_from_waveform,
     waveform_from_segment,
     write_audio,
-    write_flac,
-    write_mp3,
-    write_opus,
-    write_png,
-    write_wav,
 )
 from generation.errors import BadRequestError, MediaError
 from generation.ffmpeg import ffmpeg_path
@@ -131,25 +126,18 @@ def test_pydub_segments_turn_back(channels: int, samples: int, seed: int) -> Non
 
 def test_files_are_what_encode_makes(tmp_path: Path) -> None:
     waveform = loop(20_000)
-    write_wav(tmp_path / "a.wav", waveform, 44100, TAGS)
-    write_mp3(tmp_path / "a.mp3", waveform, 44100, TAGS)
-    write_flac(tmp_path / "a.flac", waveform, 44100, TAGS)
-    write_opus(tmp_path / "a.opus", waveform, 44100, TAGS)
     for file_format in AUDIO_FORMATS:
-        data = (tmp_path / f"a.{file_format}").read_bytes()
-        assert data == encode(waveform, 44100, file_format, TAGS)
-        write_audio(tmp_path / f"b.{file_format}", waveform, 44100, TAGS)
-        assert (tmp_path / f"b.{file_format}").read_bytes() == data
+        path = tmp_path / f"a.{file_format}"
+        write_audio(path, waveform, 44100, TAGS)
+        assert path.read_bytes() == encode(waveform, 44100, file_format, TAGS)
     with pytest.raises(BadRequestError, match=r"\.xyz"):
         write_audio(tmp_path / "a.xyz", waveform, 44100)
 
 
-def test_a_picture_carries_parameters_and_recipe(tmp_path: Path) -> None:
+def test_a_picture_carries_parameters_and_recipe() -> None:
     params = SpectrogramParams(stereo=True)
     image = image_from_waveform(loop(20_000, 2), params)
-    write_png(tmp_path / "a.png", image, params, TAGS)
-    data = (tmp_path / "a.png").read_bytes()
-    assert data == png_bytes(image, params, TAGS)
+    data = png_bytes(image, params, TAGS)
     assert read_tags(data) == TAGS
     loaded = Image.open(io.BytesIO(data))
     assert params_from_image(loaded) == params

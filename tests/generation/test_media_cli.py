@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from generation.audio import Tags, write_mp3, write_wav
+from generation.audio import Tags, write_audio
 from generation.decoding import decode_sound
 from generation.media_cli import add_commands
 from generation.spectrogram import SpectrogramParams, params_from_image
@@ -27,8 +27,8 @@ def riffbot(*words: str | Path) -> int:
 def recordings(tmp_path: Path) -> Path:
     folder = tmp_path / "recordings"
     (folder / "more").mkdir(parents=True)
-    write_mp3(folder / "one.mp3", loop(44_100), 44100, Tags("One", {"seed": "7"}))
-    write_wav(folder / "more" / "two.wav", loop(88_200, 2), 44100)
+    write_audio(folder / "one.mp3", loop(44_100), 44100, Tags("One", {"seed": "7"}))
+    write_audio(folder / "more" / "two.wav", loop(88_200, 2), 44100)
     (folder / "notes.txt").write_text("not a sound")
     return folder
 
@@ -103,7 +103,7 @@ def test_one_bad_file_does_not_stop_the_others(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "bad.wav").write_bytes(b"no sound at all")
-    write_wav(tmp_path / "good.wav", loop(20_000), 44100)
+    write_audio(tmp_path / "good.wav", loop(20_000), 44100)
     assert riffbot("audio-to-image", tmp_path) == 1
     captured = capsys.readouterr()
     assert (tmp_path / "good.png").exists()
@@ -113,7 +113,7 @@ def test_one_bad_file_does_not_stop_the_others(
 
 
 def test_nothing_is_overwritten_unasked(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    write_wav(tmp_path / "a.wav", loop(20_000), 44100)
+    write_audio(tmp_path / "a.wav", loop(20_000), 44100)
     (tmp_path / "a.png").write_bytes(b"precious")
     assert riffbot("audio-to-image", tmp_path / "a.wav") == 1
     assert "--force" in capsys.readouterr().err
@@ -136,7 +136,7 @@ def test_wrong_commands_get_one_sentence(
 ) -> None:
     (tmp_path / "empty").mkdir()
     sound = tmp_path / "a.wav"
-    write_wav(sound, loop(20_000), 44100)
+    write_audio(sound, loop(20_000), 44100)
     places = {"empty": str(tmp_path / "empty"), "sound": str(sound)}
     assert riffbot(*(word.format(**places) for word in words)) == 2
     captured = capsys.readouterr()

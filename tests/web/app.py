@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,11 +10,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
+import threading
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+import aiohttp
 
 START_SECONDS = 240.0
 STOP_SECONDS = 30.0
@@ -34,16 +38,45 @@ class App:
         command = [sys.executable, "-m", "bot.cli", "run", "--no-open"]
         command += ["--data", str(self.folder / "data"), "--port", str(self.port)]
         environment = {k: v for k, v in os.environ.items() if not k.startswith("RIFFBOT_")}
+        self._process = subprocess.Popen(
+            command,
+            cwd=self.folder,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            env=environment,
+        )
+        listening = threading.Event()
+        threading.Thread(target=self._keep_log, args=(self._process, listening)).start()
+        try:
+            listening.wait(START_SECONDS)
+            # In a thread of its own, since Playwright keeps an event loop running in this one.
+            with ThreadPoolExecutor(1) as pool:
+                pool.submit(asyncio.run, self._until_ready()).result()
+        except (OSError, TimeoutError, aiohttp.ClientError) as error:
+            self.stop()
+            raise RuntimeError(f"riffbot did not become ready:\n{self.log()}") from error
+
+    def _keep_log(self, process: subprocess.Popen[bytes], listening: threading.Event) -> None:
+        """Copy what it prints to the log, and tell when it listens (or never will)."""
+        assert process.stdout is not None
         with self._log.open("ab") as log:
-            self._process = subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=log, env=environment
-            )
-        deadline = time.monotonic() + START_SECONDS
-        while self.health().get("state") != "ready":
-            if self._process.poll() is not None or time.monotonic() > deadline:
-                self.stop()
-                raise RuntimeError(f"riffbot did not become ready:\n{self.log()}")
-            time.sleep(0.1)
+            for line in process.stdout:
+                log.write(line)
+                log.flush()
+                if b"#owner=" in line:
+                    listening.set()
+        listening.set()
+
+    async def _until_ready(self) -> None:
+        """Listen to its socket until it says that a riff can be taken."""
+        async with (
+            asyncio.timeout(START_SECONDS),
+            aiohttp.ClientSession() as http,
+            http.ws_connect(f"{self.url}/api/socket") as socket,
+        ):
+            await socket.send_json({"watch": []})
+            while (await socket.receive_json())["studio"]["state"] != "ready":
+                pass
 
     def stop(self) -> None:
         """Stop it as Ctrl+C does, and make sure that it is gone."""

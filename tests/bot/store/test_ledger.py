@@ -10,7 +10,8 @@ from bot.grammar import Ask
 from bot.jobs import Address
 from bot.store.database import Database, StoreError
 from bot.store.ledger import CRASHED, Ledger
-from tests.bot.conftest import HOME, HandClock, Kit, a_clip, open_kit, person
+from tests.bot.conftest import HOME, Kit, a_clip, open_kit, person
+from tests.clock import HandClock
 
 
 async def asked(kit: Kit, user: str, prompt: str = "jazz") -> str:

@@ -25,25 +25,11 @@ from bot.store.queue import QueueView
 from bot.studio import Studio
 from cogs.discord.adapter import DiscordAdapter
 from generation.request import Clip, Progress
+from tests.clock import HandClock
 from tests.peers.discord import Channel, DiscordPeer, Message, User
 
 T = TypeVar("T")
 RIFFS_AT_ONCE = 3
-
-
-class TestClock:
-    """A clock whose hands the test turns."""
-
-    __test__ = False
-
-    def __init__(self) -> None:
-        self.time = 1_800_000_000.0
-
-    def now(self) -> float:
-        return self.time
-
-    def monotonic(self) -> float:
-        return self.time
 
 
 @dataclass
@@ -52,7 +38,7 @@ class House:
 
     peer: DiscordPeer
     data: Path
-    clock: TestClock
+    clock: HandClock
     events: Events
     database: Database
     ledger: Ledger
@@ -180,7 +166,7 @@ async def open_house(
     token: str | None = None,
 ) -> AsyncIterator[House]:
     """One boot of the bot over `data`; a second one over the same folder is a restart."""
-    clock, events, progress = TestClock(), Events(), dict[str, Progress]()
+    clock, events, progress = HandClock(), Events(), dict[str, Progress]()
     world = peer.world
     if not world.guilds:
         member = world.add_user("Mia")
