@@ -69,9 +69,7 @@ def reconstruction_loss(model: Autoencoder, pictures: Tensor, noise: torch.Gener
     return loss
 
 
-def make_trainer(
-    clips: Clips, model: Autoencoder, path: Path, batch: int, rate: float
-) -> Trainer:
+def make_trainer(clips: Clips, model: Autoencoder, path: Path, batch: int, rate: float) -> Trainer:
     """Return a trainer on bands of 128 rows, whole in time and rolled by a random shift."""
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
@@ -107,9 +105,9 @@ def whiten(model: Autoencoder, clips: Clips, count: int = 96) -> None:
     The latents then have mean 0 and variance 1 over the data, and `scaling_factor` stays 1.
     """
     rows = np.linspace(0, len(clips) - 1, min(count, len(clips))).astype(int)
-    latents = torch.cat([
-        model.encode(to_model(clips.picture(int(i))[None])).latent_dist.mean for i in rows
-    ])
+    latents = torch.cat(
+        [model.encode(to_model(clips.picture(int(i))[None])).latent_dist.mean for i in rows]
+    )
     mean, spread = latents.mean((0, 2, 3)), latents.std((0, 2, 3))
     into, out = model.quant_conv, model.post_quant_conv
     half = len(mean)

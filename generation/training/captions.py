@@ -18,8 +18,11 @@ from generation.training.compose.score import LOOP_SECONDS
 from generation.training.compose.theory import NOTE_NAMES
 
 _TEXTURES = {
-    "vinyl": ("vinyl crackle", "vinyl noise", "record crackle"), "rain": ("rain", "rain sounds"),
-    "wind": ("wind",), "waves": ("ocean waves", "waves"), "bird calls": ("birds", "birdsong"),
+    "vinyl": ("vinyl crackle", "vinyl noise", "record crackle"),
+    "rain": ("rain", "rain sounds"),
+    "wind": ("wind",),
+    "waves": ("ocean waves", "waves"),
+    "bird calls": ("birds", "birdsong"),
     "scratch": ("scratching", "turntable scratches", "dj scratches"),
 }
 _ASKS = ("play ", "give me ", "make me ", "some ", "a ", "can you do ", "i want ", "need ")
@@ -55,9 +58,12 @@ class ClipFacts:
     def from_json(cls, values: dict[str, object]) -> ClipFacts:
         """Read back what `to_json` wrote."""
         lists = {"instruments", "textures"}
-        return cls(**{  # type: ignore[arg-type]
-            key: tuple(value) if key in lists else value for key, value in values.items()  # type: ignore[arg-type]
-        })
+        return cls(
+            **{  # type: ignore[arg-type]
+                key: tuple(value) if key in lists else value
+                for key, value in values.items()  # type: ignore[arg-type]
+            }
+        )
 
 
 def facts_of(piece: Piece, soundfont: str) -> ClipFacts:
@@ -65,8 +71,13 @@ def facts_of(piece: Piece, soundfont: str) -> ClipFacts:
     parts = sorted(piece.parts, key=lambda part: -part.gain)
     instruments = tuple(dict.fromkeys(part.instrument for part in parts))
     return ClipFacts(
-        piece.seed, piece.style, soundfont, piece.beats,
-        -1 if piece.tonic is None else piece.tonic, piece.scale, instruments,
+        piece.seed,
+        piece.style,
+        soundfont,
+        piece.beats,
+        -1 if piece.tonic is None else piece.tonic,
+        piece.scale,
+        instruments,
         tuple(name for name, _ in piece.textures),
     )
 

@@ -99,8 +99,16 @@ def train_judge(
         heard_loss = nn.functional.binary_cross_entropy_with_logits(heard, present[rows])
         return loss + 5 * heard_loss, {}
 
-    trainer = Trainer(judge, loss_of, path, rate=2e-3, batch=batch, ema_decay=None,
-                      weight_decay=0.02, warm_up_steps=10)
+    trainer = Trainer(
+        judge,
+        loss_of,
+        path,
+        rate=2e-3,
+        batch=batch,
+        ema_decay=None,
+        weight_decay=0.02,
+        warm_up_steps=10,
+    )
     if trainer.step < steps:
         trainer.run(steps, minutes)
     return judge.eval().requires_grad_(False)

@@ -68,8 +68,9 @@ def render_shards(
             for index in range(SHARD):
                 rendered.append(renderer.clip(first_seed + number * SHARD + index))
                 bar.update()
-            write_shard(folder, number, np.stack([p for p, _ in rendered]),
-                        [facts for _, facts in rendered])
+            write_shard(
+                folder, number, np.stack([p for p, _ in rendered]), [facts for _, facts in rendered]
+            )
 
 
 def main() -> None:
@@ -85,13 +86,19 @@ def main() -> None:
         metavar=("K", "N"),
         help="render every N-th shard from K on, beside other processes",
     )
-    parser.add_argument("--evaluation", action="store_true",
-                        help="render held-out clips with the soundfont kept for evaluation")
+    parser.add_argument(
+        "--evaluation",
+        action="store_true",
+        help="render held-out clips with the soundfont kept for evaluation",
+    )
     options = parser.parse_args()
     if options.evaluation:
         for name, fonts in (("held-out", TRAINING_FONTS), ("other-font", (EVALUATION_FONT,))):
             render_shards(
-                options.work / name, options.clips, Renderer(fonts), EVALUATION_SEED,
+                options.work / name,
+                options.clips,
+                Renderer(fonts),
+                EVALUATION_SEED,
                 tuple(options.share),
             )
     else:

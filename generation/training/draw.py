@@ -24,8 +24,12 @@ def load(folder: Path) -> Checkpoint:
 
 
 def draw(
-    checkpoint: Checkpoint, prompts: Sequence[str], seeds: Sequence[int], steps: int | None = None,
-    guidance_scale: float | None = None, batch: int = 8,
+    checkpoint: Checkpoint,
+    prompts: Sequence[str],
+    seeds: Sequence[int],
+    steps: int | None = None,
+    guidance_scale: float | None = None,
+    batch: int = 8,
 ) -> list[np.ndarray]:
     """Draw one picture (512, 512) uint8 for each prompt with its seed."""
     preferences = checkpoint.preferences

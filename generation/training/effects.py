@@ -157,10 +157,19 @@ def wobble(loop: Wave, rate: float, beats: int, rng: np.random.Generator) -> Wav
 
 
 EFFECTS: dict[str, tuple[Effect, float]] = {
-    "reverb": (reverb, 0.3), "gate reverb": (gate_reverb, 0.3), "drive": (drive, 2.0),
-    "crush": (crush, 6.0), "vibrato": (vibrato, 0.4), "wow": (wow, 0.3), "chorus": (chorus, 1.0),
-    "rotary": (rotary, 1.0), "tremolo": (tremolo, 2.0), "delay": (delay, 0.75),
-    "sidechain": (sidechain, 6.0), "wah": (wah, 1.0), "wobble": (wobble, 2.0),
+    "reverb": (reverb, 0.3),
+    "gate reverb": (gate_reverb, 0.3),
+    "drive": (drive, 2.0),
+    "crush": (crush, 6.0),
+    "vibrato": (vibrato, 0.4),
+    "wow": (wow, 0.3),
+    "chorus": (chorus, 1.0),
+    "rotary": (rotary, 1.0),
+    "tremolo": (tremolo, 2.0),
+    "delay": (delay, 0.75),
+    "sidechain": (sidechain, 6.0),
+    "wah": (wah, 1.0),
+    "wobble": (wobble, 2.0),
     "lowpass": (lambda loop, cutoff, beats, rng: low_pass(loop, cutoff), 3000.0),
     "highpass": (lambda loop, cutoff, beats, rng: high_pass(loop, cutoff), 200.0),
 }

@@ -77,9 +77,7 @@ def wordings(
 ) -> list[tuple[str, ClipFacts]]:
     """Return held-out (phrase, style) pairs, or about `limit` of them, with facts to match."""
     chosen = pairs if limit is None else pairs[:: max(1, len(pairs) // limit)]
-    return [
-        (text, ClipFacts(0, style, "none", 8, -1, "major", (), ())) for text, style in chosen
-    ]
+    return [(text, ClipFacts(0, style, "none", 8, -1, "major", (), ())) for text, style in chosen]
 
 
 def tempo_prompts(count: int) -> list[tuple[str, ClipFacts]]:
@@ -217,10 +215,13 @@ def draw_all(folder: Path, plan: Plan) -> Drawings:
         for prompt, style in zip(PLAIN_REQUESTS, PLAIN_STYLES, strict=True)
         for _ in range(plan.plain_seeds)
     ]
-    groups = [caption_prompts(plan.per_style, plan.styles),
-              wordings(reworded_prompts(), plan.wordings),
-              wordings(unseen_prompts(), plan.wordings),
-              tempo_prompts(plan.tempos), plain]
+    groups = [
+        caption_prompts(plan.per_style, plan.styles),
+        wordings(reworded_prompts(), plan.wordings),
+        wordings(unseen_prompts(), plan.wordings),
+        tempo_prompts(plan.tempos),
+        plain,
+    ]
     asked = [pair for group in groups for pair in group]
     seeds = [*range(1000, 1000 + len(asked) - len(plain))]
     seeds += list(range(plan.plain_seeds)) * len(PLAIN_REQUESTS)
@@ -254,19 +255,22 @@ def tabulate(work: Path, judge: Judge, drawn: Drawings) -> dict[str, float]:
         "style accuracy on held-out wordings": style_accuracy(judge, drawn.reworded),
         "style accuracy on far-fetched wordings": style_accuracy(judge, drawn.unseen),
         "style accuracy on the plain requests": style_accuracy(
-            judge, [one for group in drawn.plain for one in group]),
+            judge, [one for group in drawn.plain for one in group]
+        ),
         "instrument recall on captions": instruments_found(
-            heard, [one.facts for one in drawn.captions]),
+            heard, [one.facts for one in drawn.captions]
+        ),
         **{f"real renders: {name}": value for name, value in timed.items()},
         **rhythm_figures(drawn.timed),
         "key agreement where asked": key_agreement(drawn.captions),
         "seam (1 = like the 95th percentile column)": float(
-            np.median([metrics.seam(one.picture) for one in everything])),
-        **{f"Fréchet, {name}": value
-           for name, value in distances(judge, pictures, work).items()},
+            np.median([metrics.seam(one.picture) for one in everything])
+        ),
+        **{f"Fréchet, {name}": value for name, value in distances(judge, pictures, work).items()},
         "nearest training clip, relative to real ones": copying(judge, pictures, clips, work),
         "diversity over seeds": diversity(
-            judge, [[one.picture for one in group] for group in drawn.plain]),
+            judge, [[one.picture for one in group] for group in drawn.plain]
+        ),
     }
 
 
@@ -276,11 +280,13 @@ def sections_of(drawn: Drawings, held_out: Clips) -> list[Section]:
     for group in drawn.plain:
         style = group[0].facts.style
         rows = [i for i, facts in enumerate(held_out.facts) if facts.style == style][:8]
-        sections.append(Section(
-            f"“{group[0].prompt}”, seeds 0 to {len(group) - 1}, beside real renders",
-            [(one.prompt, one.picture) for one in group],
-            [(style, held_out.picture(i)) for i in rows],
-        ))
+        sections.append(
+            Section(
+                f"“{group[0].prompt}”, seeds 0 to {len(group) - 1}, beside real renders",
+                [(one.prompt, one.picture) for one in group],
+                [(style, held_out.picture(i)) for i in rows],
+            )
+        )
     unseen = [(one.prompt, one.picture) for one in [*drawn.reworded[:40], *drawn.unseen[:40]]]
     return [*sections, Section("Held-out wordings", unseen, [])]
 

@@ -92,8 +92,7 @@ def main() -> None:
     options = parser.parse_args()
     model = load_autoencoder(options.work / "autoencoder" / "vae")
     share = (options.share[0], options.share[1])
-    encode_shards(model, options.work / "clips", options.work / "latents", share,
-                  options.shards)
+    encode_shards(model, options.work / "clips", options.work / "latents", share, options.shards)
 
 
 if __name__ == "__main__":

@@ -46,9 +46,7 @@ class Tempo:
 def measure_tempo(picture: Picture) -> Tempo:
     """Track beats (Ellis, 2007, in librosa) through four repeats of the loop."""
     envelope = onset_envelope(picture)
-    bpm, beats = librosa.beat.beat_track(
-        onset_envelope=envelope, sr=100, hop_length=1, trim=False
-    )
+    bpm, beats = librosa.beat.beat_track(onset_envelope=envelope, sr=100, hop_length=1, trim=False)
     gaps = np.diff(np.asarray(beats, np.float64))
     unsteadiness = float(gaps.std() / gaps.mean()) if len(gaps) > 2 else 1.0
     # the tracker's own tempo is a coarse lag; the mean gap between its beats is finer
@@ -116,9 +114,7 @@ def frechet_distance(first: Floats, second: Floats) -> float:
 
 def nearest(features: Floats, library: Floats) -> tuple[NDArray[np.intp], Floats]:
     """Return for each feature the row of the nearest one in `library`, and the distance."""
-    squares = (
-        (features**2).sum(1)[:, None] + (library**2).sum(1)[None] - 2 * features @ library.T
-    )
+    squares = (features**2).sum(1)[:, None] + (library**2).sum(1)[None] - 2 * features @ library.T
     rows = squares.argmin(1)
     best = squares[np.arange(len(features)), rows]
     return rows, np.sqrt(np.maximum(best, 0))

@@ -184,9 +184,16 @@ def scratch(rng: Generator) -> Wave:
 
 
 NOISES: dict[str, Callable[[Generator], Wave]] = {
-    "vinyl": vinyl, "rain": rain, "typing": typing, "bird calls": bird_calls,
-    "water drops": water_drops, "alarm clock": alarm_clock, "applause": applause,
-    "waves": waves, "wind": wind, "scratch": scratch,
+    "vinyl": vinyl,
+    "rain": rain,
+    "typing": typing,
+    "bird calls": bird_calls,
+    "water drops": water_drops,
+    "alarm clock": alarm_clock,
+    "applause": applause,
+    "waves": waves,
+    "wind": wind,
+    "scratch": scratch,
 }
 
 

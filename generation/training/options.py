@@ -14,8 +14,9 @@ DEFAULT_WORK = Path("riffbot-data/training")
 
 def add_work(parser: argparse.ArgumentParser) -> None:
     """Add `--work DIR`: the training directory, which holds data, state and results."""
-    parser.add_argument("--work", type=Path, default=DEFAULT_WORK,
-                        help="training directory (default: %(default)s)")
+    parser.add_argument(
+        "--work", type=Path, default=DEFAULT_WORK, help="training directory (default: %(default)s)"
+    )
 
 
 def run(main: Callable[[], None]) -> None:

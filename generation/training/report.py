@@ -33,9 +33,7 @@ class Section:
 def write_report(folder: Path, table: Mapping[str, float], sections: Sequence[Section]) -> Path:
     """Write `index.html` with its pictures and sounds beside it; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = "".join(
-        f"<tr><td>{html.escape(name)}<td>{value:.3f}" for name, value in table.items()
-    )
+    rows = "".join(f"<tr><td>{html.escape(name)}<td>{value:.3f}" for name, value in table.items())
     parts = [
         "<!doctype html><meta charset=utf-8><title>Starter evaluation</title>"
         f"<style>{_STYLE}</style><h1>Starter evaluation</h1><table>{rows}</table>"

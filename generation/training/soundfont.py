@@ -86,9 +86,12 @@ class SoundfontPlayer:
         self._library.fluid_settings_setnum(settings, b"synth.sample-rate", float(SAMPLE_RATE))
         self._library.fluid_settings_setnum(settings, b"synth.gain", 0.4)
         for key, value in (
-            (b"synth.audio-channels", CHANNELS), (b"synth.audio-groups", CHANNELS),
-            (b"synth.reverb.active", 0), (b"synth.chorus.active", 0),
-            (b"synth.dynamic-sample-loading", 1), (b"synth.polyphony", 256),
+            (b"synth.audio-channels", CHANNELS),
+            (b"synth.audio-groups", CHANNELS),
+            (b"synth.reverb.active", 0),
+            (b"synth.chorus.active", 0),
+            (b"synth.dynamic-sample-loading", 1),
+            (b"synth.polyphony", 256),
         ):
             self._library.fluid_settings_setint(settings, key, value)
         self._synth = self._library.new_fluid_synth(settings)

@@ -161,7 +161,10 @@ class Trainer:
         return {"loss": float(loss.detach()), **figures}, stop
 
     def run(
-        self, steps: int, minutes: float | None = None, log_every: int = 50,
+        self,
+        steps: int,
+        minutes: float | None = None,
+        log_every: int = 50,
         save_minutes: float = 5.0,
     ) -> None:
         """Train until `steps` in all are done or `minutes` of this run have passed; save often."""

@@ -192,10 +192,23 @@ def _tanpura(f: float, n: int, rng: np.random.Generator) -> Wave:
 
 
 VOICES: dict[str, Voice] = {
-    "square": _square, "pulse": _thin_pulse, "triangle": _triangle, "sine": _sine,
-    "saw": _saw_lead, "supersaw": _supersaw, "pluck": _pluck, "acid": _acid, "reese": _reese,
-    "sub": _sub, "808": _bass_808, "fm bell": _fm_bell, "metal": _metal,
-    "church bell": _church_bell, "drone": _drone, "tanpura": _tanpura, "speech": speech.say,
+    "square": _square,
+    "pulse": _thin_pulse,
+    "triangle": _triangle,
+    "sine": _sine,
+    "saw": _saw_lead,
+    "supersaw": _supersaw,
+    "pluck": _pluck,
+    "acid": _acid,
+    "reese": _reese,
+    "sub": _sub,
+    "808": _bass_808,
+    "fm bell": _fm_bell,
+    "metal": _metal,
+    "church bell": _church_bell,
+    "drone": _drone,
+    "tanpura": _tanpura,
+    "speech": speech.say,
 }
 RINGS = {"808": 0.9, "fm bell": 1.5, "metal": 2.0, "church bell": 4.5, "pluck": 0.15}
 """Seconds that a voice rings on after its note ends; others stop with the note."""

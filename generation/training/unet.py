@@ -103,7 +103,12 @@ class TextContext:
 
 
 def make_trainer(
-    unet: Unet, data: Latents, context: TextContext, path: Path, batch: int, rate: float,
+    unet: Unet,
+    data: Latents,
+    context: TextContext,
+    path: Path,
+    batch: int,
+    rate: float,
     team: Team | None = None,
 ) -> Trainer:
     """Return the UNet's trainer; `batch` is what one process takes at a time."""

@@ -12,8 +12,16 @@ from generation.training.compose.score import LOOP_SECONDS, Note, Part, Piece
 from generation.training.compose.sketch import Sketch
 
 __all__ = [
-    "LOOP_SECONDS", "STYLES", "Note", "Part", "Piece", "Sketch", "Style", "choose_style",
-    "compose", "style",
+    "LOOP_SECONDS",
+    "STYLES",
+    "Note",
+    "Part",
+    "Piece",
+    "Sketch",
+    "Style",
+    "choose_style",
+    "compose",
+    "style",
 ]
 
 

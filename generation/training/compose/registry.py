@@ -62,7 +62,17 @@ def style(
         if name in STYLES:
             raise ValueError(f"There are two styles called “{name}”; give one another name.")
         STYLES[name] = Style(
-            name, write, beats, (name, *kept), reworded, unseen, moods, places, eras, weight, solo,
+            name,
+            write,
+            beats,
+            (name, *kept),
+            reworded,
+            unseen,
+            moods,
+            places,
+            eras,
+            weight,
+            solo,
             rhythmic,
         )
         return write

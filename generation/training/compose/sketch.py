@@ -15,12 +15,38 @@ from generation.training.compose.score import Note, Part, Piece
 T = TypeVar("T")
 
 DRUMS: dict[str, int] = {
-    "kick": 36, "snare": 38, "rim": 37, "clap": 39, "hat": 42, "pedal": 44, "open": 46,
-    "low_tom": 43, "mid_tom": 47, "high_tom": 50, "crash": 49, "ride": 51, "bell": 53,
-    "tambourine": 54, "cowbell": 56, "bongo_high": 60, "bongo_low": 61, "conga_mute": 62,
-    "conga": 63, "conga_low": 64, "timbale": 65, "timbale_low": 66, "agogo": 67, "agogo_low": 68,
-    "cabasa": 69, "maracas": 70, "guiro": 73, "claves": 75, "shaker": 82, "triangle": 81,
-    "surdo_mute": 86, "surdo": 87,
+    "kick": 36,
+    "snare": 38,
+    "rim": 37,
+    "clap": 39,
+    "hat": 42,
+    "pedal": 44,
+    "open": 46,
+    "low_tom": 43,
+    "mid_tom": 47,
+    "high_tom": 50,
+    "crash": 49,
+    "ride": 51,
+    "bell": 53,
+    "tambourine": 54,
+    "cowbell": 56,
+    "bongo_high": 60,
+    "bongo_low": 61,
+    "conga_mute": 62,
+    "conga": 63,
+    "conga_low": 64,
+    "timbale": 65,
+    "timbale_low": 66,
+    "agogo": 67,
+    "agogo_low": 68,
+    "cabasa": 69,
+    "maracas": 70,
+    "guiro": 73,
+    "claves": 75,
+    "shaker": 82,
+    "triangle": 81,
+    "surdo_mute": 86,
+    "surdo": 87,
 }
 """General MIDI percussion notes by the names that grooves use."""
 
@@ -71,8 +97,11 @@ class Sketch:
         count = min(len(numerals), max(1, self.beats // each))
         edges = [round(i * self.beats / count) for i in range(count + 1)]
         self.chords = [
-            (float(edges[i]), float(edges[i + 1] - edges[i]),
-             theory.parse_chord(numerals[i], self.tonic))
+            (
+                float(edges[i]),
+                float(edges[i + 1] - edges[i]),
+                theory.parse_chord(numerals[i], self.tonic),
+            )
             for i in range(count)
         ]
 
@@ -333,6 +362,13 @@ class Sketch:
         """Freeze what was sketched."""
         tonic = self.tonic if self.has_key else None
         return Piece(
-            self.style, self.beats, tonic, self.scale, tuple(self.parts), tuple(self.textures),
-            tuple(self.effects), tuple(self.tags), self.seed,
+            self.style,
+            self.beats,
+            tonic,
+            self.scale,
+            tuple(self.parts),
+            tuple(self.textures),
+            tuple(self.effects),
+            tuple(self.tags),
+            self.seed,
         )

@@ -111,8 +111,11 @@ def judge(encoder: CLIPTextModel, tokenizer: CLIPTokenizer) -> dict[str, ProbeRe
         for who, features in asked.items():
             results[f"{who}, {tier}"] = probe(seen[who], labels, features, truth)
     for name, result in results.items():
-        print(f"{name}: style of {result.phrases} held-out phrases: "
-              f"first {result.top1:.3f}, among three {result.top3:.3f}", flush=True)
+        print(
+            f"{name}: style of {result.phrases} held-out phrases: "
+            f"first {result.top1:.3f}, among three {result.top3:.3f}",
+            flush=True,
+        )
     return results
 
 

@@ -19,7 +19,10 @@ class ProbeResult:
 
 
 def probe(
-    features: Tensor, labels: Sequence[int], held_out: Tensor, held_out_labels: Sequence[int],
+    features: Tensor,
+    labels: Sequence[int],
+    held_out: Tensor,
+    held_out_labels: Sequence[int],
     steps: int = 300,
 ) -> ProbeResult:
     """Fit softmax regression on caption features and judge it on held-out wordings.
