@@ -15,6 +15,12 @@ soak:           ## the tests that take longer
 lint:           ## ruff and mypy
 	$(PYTHON) bootstrap.py lint
 
+starter-data:   ## render the music that the starter learns from; resumes (needs Debian packages, see generation/training/LOG.md)
+	$(PYTHON) bootstrap.py starter-data
+
+starter:        ## every step of the starter's training; resumes
+	$(PYTHON) bootstrap.py starter
+
 format:         ## let ruff tidy up
 	.venv/bin/python -m ruff check --fix . && .venv/bin/python -m ruff format .
 

@@ -5,6 +5,7 @@ Makes a virtual environment in `.venv`, installs Riffbot into it, and does what 
     python bootstrap.py run [options of `riffbot run`]
     python bootstrap.py test [options of pytest]
     python bootstrap.py lint
+    python bootstrap.py starter-data    (or starter: training, for days; see generation/training)
 
 It uses the standard library only and works where there is no `make`, on Windows too.
 """
@@ -26,6 +27,10 @@ BIN = VENV / ("Scripts" if os.name == "nt" else "bin")
 PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 OLDEST_PYTHON = (3, 11)
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+TRAINING = {
+    "starter-data": "generation.training.data",
+    "starter": "generation.training.starter",
+}
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -48,7 +53,12 @@ def main(arguments: list[str]) -> int:
             or call(PYTHON, "-m", "ruff", "format", "--check", ".")
             or call(PYTHON, "-m", "mypy")
         )
-    return fail(f"I do not know the task {task!r}; there are run, test and lint.")
+    if task in TRAINING:
+        install("train")
+        return call(PYTHON, "-m", TRAINING[task], *rest)
+    return fail(
+        f"I do not know the task {task!r}; there are run, test, lint, starter-data, starter."
+    )
 
 
 def install(extra: str) -> None:
