@@ -19,7 +19,7 @@ from PIL import Image
 from generation import tags as tagging
 from generation.errors import BadRequestError, MediaError
 from generation.ffmpeg import audio_segment_class
-from generation.gapless import wrap_around
+from generation.gapless import exact_length, wrap_around
 from generation.loudness import integrated_loudness, master, true_peak
 from generation.mel import FloatArray
 from generation.spectrogram import SpectrogramParams, exif_from_params, max_value_from_image
@@ -150,7 +150,8 @@ def _mp3_bytes(waveform: FloatArray, sample_rate: int, bitrate: str | None, *, l
     rate = bitrate or ("128k" if len(waveform) == 1 else "192k")
     if not loop:
         segment = segment_from_waveform(waveform, sample_rate)
-        return _export(segment, "mp3", "libmp3lame", rate)
+        data = _export(segment, "mp3", "libmp3lame", rate)
+        return exact_length(data, waveform.shape[1])
     return wrap_around(
         waveform,
         lambda longer: _export(
