@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -55,15 +56,10 @@ class ClipFacts:
         return asdict(self)
 
     @classmethod
-    def from_json(cls, values: dict[str, object]) -> ClipFacts:
+    def from_json(cls, values: dict[str, Any]) -> ClipFacts:
         """Read back what `to_json` wrote."""
-        lists = {"instruments", "textures"}
-        return cls(
-            **{  # type: ignore[arg-type]
-                key: tuple(value) if key in lists else value
-                for key, value in values.items()  # type: ignore[arg-type]
-            }
-        )
+        lists = {key: tuple(values[key]) for key in ("instruments", "textures")}
+        return cls(**{**values, **lists})
 
 
 def facts_of(piece: Piece, soundfont: str) -> ClipFacts:
