@@ -9,4 +9,5 @@ from generation.training.compose.styles import (  # noqa: F401
     solos,
     urban,
     world,
+    world_traditions,
 )
