@@ -156,8 +156,9 @@ class Engine:
 
     def _width(self, request: GenerationRequest) -> int:
         """Columns of the picture: the nearest width that the UNet can draw."""
-        seconds = request.length.value
-        if request.length.unit == "beats":
+        length = request.length or Length()
+        seconds = length.value
+        if length.unit == "beats":
             if request.bpm is None:
                 raise BadRequestError("A length in beats needs a tempo, for example 90 bpm.")
             seconds *= 60 / request.bpm
