@@ -14,10 +14,11 @@ import os
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import scipy.io.wavfile
 from PIL import Image
 
 from generation.errors import MediaError
@@ -132,7 +133,7 @@ def decode_sound(
     source: bytes | Path,
     *,
     sample_rate: int = 44100,
-    channels: int = 2,
+    channels: int | None = 2,
     limits: DecodeLimits | None = None,
 ) -> DecodedSound:
     """Decode an uploaded sound file.
@@ -142,7 +143,7 @@ def decode_sound(
     Args:
         source: the file, or its bytes.
         sample_rate: of the result.
-        channels: of the result, 1 or 2.
+        channels: of the result, 1 or 2; None keeps mono mono, and makes all else stereo.
         limits: what it may cost.
 
     Raises:
@@ -162,7 +163,13 @@ def decode_sound(
             path.write_bytes(source)
         else:
             path = source.resolve()
-        return _decode_file(path, Path(folder), container, sample_rate, channels, limits)
+        sound = _decode_file(path, Path(folder), container, sample_rate, limits)
+    waveform = sound.waveform
+    if channels == 1:
+        waveform = waveform.mean(axis=0, keepdims=True, dtype=np.float32)
+    elif channels == 2 and len(waveform) == 1:
+        waveform = np.repeat(waveform, 2, axis=0)
+    return replace(sound, waveform=waveform)
 
 
 def _checked_head(source: bytes | Path, limits: DecodeLimits) -> bytes:
@@ -186,11 +193,10 @@ def _decode_file(
     folder: Path,
     container: _Container,
     sample_rate: int,
-    channels: int,
     limits: DecodeLimits,
 ) -> DecodedSound:
-    output = folder / "sound.f32"
-    frame_bytes = 4 * channels
+    output = folder / "sound.wav"
+    frame_bytes = 4 * 2
     # A little more than allowed, so that a file that is too long can be told from one that fits.
     longest = limits.max_seconds + 1.0
     most_bytes = int((longest + 1.0) * sample_rate) * frame_bytes
@@ -199,11 +205,14 @@ def _decode_file(
         "-max_alloc", str(limits.memory_bytes // 4), "-protocol_whitelist", "file",
         "-codec_whitelist", _CODECS, "-f", container.demuxer, "-i", str(path),
         "-map", "0:a:0", "-vn", "-sn", "-dn", "-map_metadata", "-1",
-        "-t", f"{longest:.3f}", "-ac", str(channels), "-ar", str(sample_rate),
-        "-fs", str(most_bytes), "-c:a", "pcm_f32le", "-f", "f32le", "-y", str(output),
+        # Mono stays mono: ffmpeg would make it quieter by 3 dB on its way to two channels.
+        "-t", f"{longest:.3f}", "-af", "aformat=channel_layouts=mono|stereo",
+        "-ar", str(sample_rate), "-fs", str(most_bytes), "-bitexact", "-c:a", "pcm_f32le",
+        "-f", "wav", "-y", str(output),
     ]  # fmt: skip
     failed = _run_limited(command, folder, most_bytes, limits)
-    samples = output.stat().st_size // frame_bytes if output.exists() else 0
+    waveform = _read_wav(output)
+    samples = waveform.shape[1]
     if samples < _SHORTEST_SECONDS * sample_rate:
         raise MediaError(
             f"There is no sound that I can read in this {container.name.upper()} file; it may be "
@@ -214,8 +223,6 @@ def _decode_file(
             f"This sound is longer than {_duration(limits.max_seconds)}, the most I take; please "
             "cut out the part you want."
         )
-    interleaved = np.fromfile(output, dtype="<f4", count=samples * channels)
-    waveform = np.ascontiguousarray(interleaved.reshape(-1, channels).T)
     warning = None
     if failed:
         warning = (
@@ -225,6 +232,15 @@ def _decode_file(
     return DecodedSound(
         np.nan_to_num(np.clip(waveform, -8.0, 8.0)), sample_rate, container.name, warning
     )
+
+
+def _read_wav(path: Path) -> FloatArray:
+    """What ffmpeg wrote, shape `(channels, samples)`; no samples where it could write nothing."""
+    try:
+        _, frames = scipy.io.wavfile.read(path)
+    except (OSError, ValueError):
+        return np.zeros((1, 0), np.float32)
+    return np.ascontiguousarray(np.atleast_2d(frames.T), dtype=np.float32)
 
 
 def _duration(seconds: float) -> str:
