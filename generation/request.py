@@ -223,7 +223,7 @@ class GenerationRequest:
         if unknown:
             raise BadRequestError(f"This riff has settings I do not know: {sorted(unknown)}.")
         values = dict(data)
-        values["length"] = Length(**data["length"]) if data["length"] else None
+        values["length"] = Length(**data["length"]) if data.get("length") else None
         for name, part in _PARTS.items():
             values[name] = tuple(part(**one) for one in data.get(name, ()))
         values["alphas"] = tuple(data.get("alphas", ()))

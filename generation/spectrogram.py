@@ -181,7 +181,11 @@ def as_channels(waveform: npt.ArrayLike, params: SpectrogramParams) -> FloatArra
 
 
 def mel_from_waveform(
-    waveform: npt.ArrayLike, params: SpectrogramParams | None = None, *, circular: bool = False
+    waveform: npt.ArrayLike,
+    params: SpectrogramParams | None = None,
+    *,
+    circular: bool = False,
+    width: int | None = None,
 ) -> FloatArray:
     """Mel amplitude spectrogram of a waveform.
 
@@ -192,13 +196,17 @@ def mel_from_waveform(
             `round(samples / hop)` columns spread evenly over the loop, and repeating the sound
             rotates the picture. Otherwise both ends are mirrored and there are
             `1 + samples // hop` columns, as in the original.
+        width: spread the frames of a loop over this many columns instead.
 
     Returns:
         Shape `(channels, mel_bins, width)`, float32, not negative, in 16-bit units.
     """
     params = params or SpectrogramParams()
     channels = as_channels(waveform, params)
-    width = params.width_for(channels.shape[1], circular=circular)
+    if width is None:
+        width = params.width_for(channels.shape[1], circular=circular)
+    elif not circular:
+        raise ValueError("only a loop can be spread over any number of columns")
     return np.stack([_mel_of_channel(channel, params, width, circular) for channel in channels])
 
 
@@ -262,14 +270,19 @@ def image_from_mel(
 
 
 def image_from_waveform(
-    waveform: npt.ArrayLike, params: SpectrogramParams | None = None, *, circular: bool = False
+    waveform: npt.ArrayLike,
+    params: SpectrogramParams | None = None,
+    *,
+    circular: bool = False,
+    width: int | None = None,
 ) -> Image.Image:
     """Draw a waveform: `mel_from_waveform`, then `image_from_mel`.
 
     The picture's `getexif()` holds the parameters and the loudest value, so its level survives.
     """
     params = params or SpectrogramParams()
-    return image_from_mel(mel_from_waveform(waveform, params, circular=circular), params)
+    mel = mel_from_waveform(waveform, params, circular=circular, width=width)
+    return image_from_mel(mel, params)
 
 
 def mel_from_image(
