@@ -23,3 +23,7 @@ class MediaError(GenerationError):
 
 class RiffCancelledError(GenerationError):
     """The job was cancelled while it was being drawn."""
+
+
+class TooLargeError(GenerationError):
+    """The job does not fit into memory, even alone and in a fresh process."""

@@ -1,86 +1,228 @@
 """The engine in a child process, supervised: the parent's side. Imports neither torch nor numba.
 
-The two sides speak JSON, one object a line, over the child's standard input and output:
+The two sides speak JSON, one object a line, over the child's standard input and output. Jobs have
+numbers on the wire, so that a late word about one that was given up is not taken for another:
 
-    parent → child   {"do": "make", "id", "request", "folder"} · {"do": "cancel", "id"}
-    child → parent   {"is": "ready", "model"} · {"is": "broken", "sentence"} ·
+    parent → child   {"do": "make", "fresh", "jobs": [{"id", "stem", "request", "folder",
+                     "preview"}]} · {"do": "cancel", "id"} · {"do": "watch", "id", "on"} ·
+                     {"do": "explain"}
+    child → parent   {"is": "ready", "model", "memory"} · {"is": "broken", "sentence"} ·
+                     {"is": "alive", "busy", "steps", "memory"}, every second ·
+                     {"is": "begun", "id"} · {"is": "waiting", "id"} ·
                      {"is": "progress", "id", "stage", "done", "total"} ·
+                     {"is": "preview", "id", "png"} and in the end one of
                      {"is": "made", "id", "clips"} · {"is": "failed", "id", "sentence"} ·
-                     {"is": "cancelled", "id"}
+                     {"is": "cancelled", "id"} · {"is": "exhausted", "id"}
 
-Sounds and pictures are files and never travel. The child ends when its standard input does, so it
-cannot outlive its parent, however that one dies; pipes do this on every platform. It may be killed
-at any instant: files appear under their names only when they are whole.
+Sounds and pictures are files and never travel, apart from small previews. The child ends when its
+standard input does, so it cannot outlive its parent, however that one dies; pipes do this on every
+platform. It may be killed at any instant: files appear under their names only when they are whole.
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
+import base64
+import itertools
 import logging
-import sys
-from asyncio.subprocess import PIPE, Process
-from collections.abc import Callable, Mapping
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+import random
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from generation.errors import GenerationError, RiffCancelledError
 from generation.request import Clip, GenerationRequest, Progress
+from generation.supervision import Backoff, Breaker, Pulse, describe_exit
+from generation.worker_process import WorkerProcess
 
 log = logging.getLogger(__name__)
 
-WorkerState = Literal["starting", "ready", "broken", "stopped"]
+WorkerState = Literal["starting", "ready", "broken", "down", "stopped"]
 
-_LINE_LIMIT = 4 * 2**20
-_LONGEST_BACKOFF = 30.0
+ENGINE = "generation.engine_loader:load"
+
 _STARTING = "The sound worker is starting; the first loop will be ready in a moment."
 _RESTARTING = "The sound worker stopped unexpectedly and is starting again."
+_REFRESHING = "The sound worker is making room in memory and will be back in a moment."
+_SILENT_START = "The sound worker stopped while it was starting; its log says why."
+_HUNG_START = "The sound worker hung while it was starting."
+_DOWN = "The studio is down; your riff is safe and will be made when it is back."
+_STOPPED = "Riffbot is stopping."
+_CANCELLED = "This riff was cancelled."
+
+_GIB = 2**30
 
 
 class WorkerDied(Exception):  # noqa: N818 - an event, not a message for people
-    """The worker process ended while it was making a clip."""
+    """The worker process ended before a job was done.
+
+    Attributes:
+        begun: the job was being drawn when it happened, so that it may be the cause; False for
+            one that was still waiting its turn, and is not to blame.
+    """
+
+    def __init__(self, *, begun: bool = True) -> None:
+        super().__init__("the worker process ended")
+        self.begun = begun
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerOptions:
-    """What to run and how long to wait for it.
+    """What to run, how long to wait for it, and when to give it up. Times are in seconds.
 
     Attributes:
-        checkpoint, device, threads, inversion: see `generation.engine.EngineOptions`.
-        start_timeout: seconds from spawn to ready.
-        stall_timeout: seconds without any progress after which a job counts as hung.
+        checkpoint, device, threads, inversion, sources: see `generation.engine.EngineOptions`.
+        start_timeout: from spawn to ready.
+        stall_timeout: without any progress of the drawing, after which it counts as hung.
+        silence_timeout: without any sign of life of the process.
+        beat_interval: between two signs of life.
+        memory_limit: bytes past which the process is replaced when it has nothing to do; 0 chooses
+            twice what it held when it was ready, and 2 GiB.
+        memory_hard_limit: bytes past which it is replaced at once; 0 chooses twice `memory_limit`.
+        first_pause, longest_pause: between starts that fail.
+        deaths, window: so many deaths within so long mean that the studio is down.
+        cooldown, longest_cooldown: until the next try while it is down, doubled each time.
+        engine: `module:function` that the child calls for its engine, a `BatchEngine`.
+        engine_settings: what to call it with, if not with the first five.
     """
 
     checkpoint: str = "starter"
     device: str = "auto"
     threads: int = 0
     inversion: str = "standard"
+    sources: str = ""
     start_timeout: float = 300.0
     stall_timeout: float = 180.0
+    silence_timeout: float = 30.0
+    beat_interval: float = 1.0
+    memory_limit: int = 0
+    memory_hard_limit: int = 0
+    first_pause: float = 1.0
+    longest_pause: float = 60.0
+    deaths: int = 5
+    window: float = 600.0
+    cooldown: float = 30.0
+    longest_cooldown: float = 600.0
+    engine: str = ENGINE
+    engine_settings: Mapping[str, Any] | None = None
+
+    def for_child(self) -> Mapping[str, Any]:
+        """What the child has to know, as plain JSON types."""
+        settings = self.engine_settings
+        if settings is None:
+            settings = {
+                "checkpoint": self.checkpoint,
+                "device": self.device,
+                "threads": self.threads,
+                "inversion": self.inversion,
+                **({"sources": self.sources} if self.sources else {}),
+            }
+        return {
+            "engine": self.engine,
+            "settings": dict(settings),
+            "beat_interval": self.beat_interval,
+        }
+
+
+def _ignore(picture: bytes) -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One job for the worker.
+
+    Attributes:
+        job_id: names the files, `folder/job_id.*`, and the job in `cancel` and `watch`.
+        request: what to make.
+        folder: absolute.
+        on_progress: told after every step.
+        wants_preview: somebody watches from the start.
+        on_preview: gets small PNGs of the picture while it is drawn and watched, at most two a
+            second.
+    """
+
+    job_id: str
+    request: GenerationRequest
+    folder: Path
+    on_progress: Callable[[Progress], None]
+    wants_preview: bool = False
+    on_preview: Callable[[bytes], None] = _ignore
 
 
 @dataclass(slots=True)
-class _Task:
-    """The job the child is on, and when (by the loop's clock) it was last heard of."""
+class _Entry:
+    """An order, and what the child has said about it.
 
-    job_id: str
+    `sent` is whether the living child has it. `fresh` is set once it ran out of memory and waits
+    for a new process, to be sent to that again.
+    """
+
+    order: Order
     result: asyncio.Future[list[Clip]]
-    on_progress: Callable[[Progress], None]
-    heard_at: float
+    watched: bool
+    begun: bool = False
+    cancelled: bool = False
+    sent: bool = False
+    fresh: bool = False
+
+    def settle(self, outcome: list[Clip] | Exception) -> None:
+        if self.result.done():  # given up by who asked
+            return
+        if isinstance(outcome, Exception):
+            self.result.set_exception(outcome)
+        else:
+            self.result.set_result(outcome)
+
+
+Ending = Literal["planned", "died", "broken", "unready"]
+"""How a life ended: as we wished, after it was ready, before that with a sentence, or without."""
+
+
+@dataclass(slots=True)
+class _Life:
+    """What is known of one child, and `why` it is to be ended by us."""
+
+    process: WorkerProcess
+    pulse: Pulse
+    ready: bool = False
+    broken: bool = False
+    worked: bool = False
+    memory: int = 0
+    memory_limit: int = 0
+    memory_hard_limit: int = 0
+    why: str = ""
+    planned: bool = False
+
+    @property
+    def ending(self) -> Ending:
+        if self.planned:
+            return "planned"
+        if self.ready:
+            return "died"
+        return "broken" if self.broken else "unready"
 
 
 class Worker:
-    """Keeps one child process alive and gives it one job at a time."""
+    """Keeps one child process alive and gives it one batch of jobs at a time."""
 
     def __init__(self, options: WorkerOptions, on_state: Callable[[], None] = lambda: None) -> None:
         """`on_state` is called when `state`, `detail` or `pid` changed."""
         self._options = options
         self._on_state = on_state
-        self._process: Process | None = None
-        self._task: _Task | None = None
+        self._life: _Life | None = None
+        self._numbers = itertools.count(1)
+        self._entries: dict[int, _Entry] = {}
         self._ready = asyncio.Event()
+        self._backoff = Backoff(options.first_pause, options.longest_pause)
+        self._breaker = Breaker(
+            deaths=options.deaths,
+            window=options.window,
+            cooldown=options.cooldown,
+            longest=options.longest_cooldown,
+        )
         self.state: WorkerState = "stopped"
         self.detail = _STARTING
         self.model: Mapping[str, str] = {}
@@ -88,7 +230,7 @@ class Worker:
     @property
     def pid(self) -> int | None:
         """Process id of the child, while there is one."""
-        return self._process.pid if self._process else None
+        return self._life.process.pid if self._life else None
 
     @property
     def name(self) -> str:
@@ -96,27 +238,10 @@ class Worker:
         return f"worker-{self.pid}"
 
     async def wait_ready(self) -> None:
-        """Return once the worker can take a job."""
+        """Return once the worker can take jobs, however long the studio is down."""
         await self._ready.wait()
 
-    async def run(self) -> None:
-        """Keep a child alive until cancelled, then stop it.
-
-        A child that dies after it was ready is replaced at once; one that cannot even start is
-        tried again after ever longer pauses, at most 30 seconds.
-        """
-        failures = 0
-        detail = _STARTING
-        try:
-            while True:
-                self._set_state("broken" if failures else "starting", detail)
-                was_ready = await self._live()
-                failures = 0 if was_ready else failures + 1
-                detail = _RESTARTING if was_ready else self.detail
-                if failures:
-                    await asyncio.sleep(min(2.0**failures, _LONGEST_BACKOFF))
-        finally:
-            self._set_state("stopped", "Riffbot is stopping.")
+    # Orders ---------------------------------------------------------------------------------
 
     async def make(
         self,
@@ -125,122 +250,287 @@ class Worker:
         folder: Path,
         on_progress: Callable[[Progress], None],
     ) -> list[Clip]:
-        """Have a request made into files `folder/job_id.*`; `folder` is absolute.
+        """Have one request made: `make_batch` of one order, with the errors of its future."""
+        return await self.make_batch([Order(job_id, request, folder, on_progress)])[0]
+
+    def make_batch(self, orders: Sequence[Order]) -> list[asyncio.Future[list[Clip]]]:
+        """Have requests drawn together; one batch at a time.
+
+        Orders of equal `request.batch_key` share every denoising step. Cancelling a future cancels
+        its job.
+
+        Returns:
+            A future for each order. Each resolves by itself, to the clips or one of these errors:
+            GenerationError (it cannot be made; the sentence is for the requester),
+            RiffCancelledError (`cancel` was called for it), WorkerDied (the child ended before).
 
         Raises:
-            WorkerDied: the child ended meanwhile.
-            RiffCancelledError: `cancel` was called for this job.
-            GenerationError: it cannot be made; the sentence is for the requester.
+            RuntimeError: the last batch is not done, or two orders are for one job.
         """
-        if self._task is not None:
-            raise RuntimeError("the worker makes one job at a time")
-        future: asyncio.Future[list[Clip]] = asyncio.get_running_loop().create_future()
-        self._task = _Task(job_id, future, on_progress, _now())
-        try:
-            self._send(
-                {
-                    "do": "make",
-                    "id": job_id,
-                    "request": request.to_json(),
-                    "folder": str(folder),
-                }
-            )
-            return await future
-        finally:
-            self._task = None
+        if any(not entry.result.done() for entry in self._entries.values()):
+            raise RuntimeError("the worker makes one batch at a time")
+        if len({order.job_id for order in orders}) != len(orders):
+            raise RuntimeError("a batch has each job once")
+        loop = asyncio.get_running_loop()
+        batch = {
+            next(self._numbers): _Entry(order, loop.create_future(), order.wants_preview)
+            for order in orders
+        }
+        if self._ready.is_set():
+            self._entries.update(batch)
+            self._send_jobs(batch, fresh=False)
+        else:
+            for entry in batch.values():
+                entry.settle(WorkerDied(begun=False))
+        for number, entry in batch.items():
+            entry.result.add_done_callback(partial(self._let_go, number))
+        return [entry.result for entry in batch.values()]
 
     def cancel(self, job_id: str) -> None:
-        """Ask the child to stop drawing this job at its next step."""
-        if self._task is not None and self._task.job_id == job_id:
-            with suppress(WorkerDied):
-                self._send({"do": "cancel", "id": job_id})
+        """Have the child stop drawing this job at its next step; others of its batch go on."""
+        for number, entry in list(self._entries.items()):
+            if entry.order.job_id == job_id and not entry.cancelled:
+                self._cancel(number, entry)
+
+    def watch(self, job_id: str, on: bool) -> None:
+        """Turn previews of a job on or off while it is drawn."""
+        for number, entry in self._entries.items():
+            if entry.order.job_id == job_id:
+                entry.watched = on
+                self._send({"do": "watch", "id": number, "on": on})
+
+    def _let_go(self, number: int, result: asyncio.Future[list[Clip]]) -> None:
+        """Who asked for a job no longer waits for it."""
+        entry = self._entries.get(number)
+        if result.cancelled() and entry is not None and not entry.cancelled:
+            self._cancel(number, entry)
+
+    def _cancel(self, number: int, entry: _Entry) -> None:
+        entry.cancelled = True
+        if entry.sent:
+            self._send({"do": "cancel", "id": number})
+        else:
+            del self._entries[number]
+            entry.settle(RiffCancelledError(_CANCELLED))
+
+    def _send_jobs(self, entries: Mapping[int, _Entry], *, fresh: bool) -> None:
+        jobs = []
+        for number, entry in entries.items():
+            entry.sent = True
+            order = entry.order
+            jobs.append(
+                {
+                    "id": number,
+                    "stem": order.job_id,
+                    "request": order.request.to_json(),
+                    "folder": str(order.folder),
+                    "preview": entry.watched,
+                }
+            )
+        if jobs:
+            self._send({"do": "make", "fresh": fresh, "jobs": jobs})
 
     def _send(self, message: Mapping[str, Any]) -> None:
-        process = self._process
-        if process is None or process.stdin is None or process.stdin.is_closing():
-            raise WorkerDied
-        process.stdin.write(json.dumps(message).encode() + b"\n")
+        """To the child, if there is one; the end of one that is gone settles its jobs."""
+        if self._life is not None:
+            self._life.process.send(message)
 
-    async def _live(self) -> bool:
-        """One life of a child, from spawn to end; True if it became ready."""
-        options = {
-            name: value
-            for name, value in asdict(self._options).items()
-            if not name.endswith("timeout")
-        }
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "generation.worker_main",
-            json.dumps(options),
-            stdin=PIPE,
-            stdout=PIPE,
-            limit=_LINE_LIMIT,
+    # Lives ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Keep a child alive until cancelled, then stop it.
+
+        A child that dies after it was ready is replaced at once; one that cannot even start is
+        tried again after ever longer pauses. After too many deaths the studio is down: nothing is
+        started for a while, then one child is tried, and so on until one does its work.
+        """
+        self._set_state("starting", _STARTING)
+        try:
+            while True:
+                self._account_for(await self._live())
+                await asyncio.sleep(self._pause())
+                self._breaker.probe()
+        finally:
+            self._settle_all(WorkerDied(begun=False))
+            self._set_state("stopped", _STOPPED)
+
+    def _account_for(self, ending: Ending) -> None:
+        """Draw the consequences of an end for the next start, and say how things stand."""
+        match ending:
+            case "planned":
+                self._set_state("starting", _REFRESHING)
+                return
+            case "died":
+                self._breaker.died(_now())
+                self._set_state("starting", _RESTARTING)
+            case "unready":
+                self._backoff.failed()
+                self._breaker.died(_now())
+                self._set_state("broken", self.detail)
+            case "broken":
+                # It said what is wrong, and that tells an operator more than that it is down.
+                self._backoff.failed()
+        if self._breaker.state != "closed" and ending != "broken":
+            self._set_state("down", _DOWN)
+
+    def _pause(self) -> float:
+        chance = random.random()  # noqa: S311 - spreads load, keeps no secret
+        pause = max(self._backoff.pause(chance), self._breaker.pause())
+        if pause:
+            log.warning("the next worker starts in %.1f s", pause)
+        return pause
+
+    async def _live(self) -> Ending:
+        """One life of a child, from start to end."""
+        options = self._options
+        try:
+            process = await WorkerProcess.start(options.for_child())
+        except OSError:
+            log.exception("the worker cannot be started")
+            self.detail = _SILENT_START
+            return "unready"
+        self._life = life = _Life(
+            process,
+            Pulse(
+                start_timeout=options.start_timeout,
+                silence_timeout=options.silence_timeout,
+                stall_timeout=options.stall_timeout,
+                interval=options.beat_interval,
+                now=_now(),
+            ),
         )
         self._on_state()
         try:
-            return await self._listen(process)
+            await self._listen(life)
         finally:
             self._ready.clear()
-            if process.returncode is None:
-                process.kill()
-            await process.wait()
-            self._process = None
-            if self._task is not None and not self._task.result.done():
-                self._task.result.set_exception(WorkerDied())
+            code = await process.end()
+            self._life = None
+            self._bury(life)
+        if life.why:
+            log.log(logging.INFO if life.planned else logging.ERROR, "the worker %s", life.why)
+        else:
+            log.error("the worker %s", describe_exit(code))
+        return life.ending
 
-    async def _listen(self, process: Process) -> bool:
-        was_ready = False
-        while True:
-            patience = self._options.stall_timeout if was_ready else self._options.start_timeout
+    async def _listen(self, life: _Life) -> None:
+        """Hear the child until it ends, or until there is a reason to end it."""
+        while not life.why:
             try:
-                # Not wait_for: before Python 3.12 it forgets a cancellation that comes together
-                # with the line (python/cpython#86296).
-                async with asyncio.timeout(patience):
-                    line = await self._next_line(process)
-            except TimeoutError:
-                # An idle child has nothing to say, and one that just got a job gets its full time.
-                if was_ready and (self._task is None or _now() - self._task.heard_at < patience):
-                    continue
-                log.error("the worker has been silent for %g s and is replaced", patience)
-                self.detail = "The sound worker hung while it was starting."
-                return was_ready
-            if not line:
-                if not was_ready and self.state != "broken":
-                    self.detail = (
-                        "The sound worker stopped while it was starting; its log says why."
-                    )
-                return was_ready
-            message = json.loads(line)
-            if message["is"] == "ready":
-                was_ready = True
-                self.model = message["model"]
-                self._ready.set()
-                self._set_state("ready", "Ready.")
-            elif message["is"] == "broken":
-                self._set_state("broken", message["sentence"])
-            else:
-                self._hear(message)
+                message = await life.process.hear(self._options.beat_interval)
+            except EOFError:
+                if not life.ready and not life.broken:
+                    self.detail = _SILENT_START
+                return
+            if message is not None:
+                self._hear(life, message)
+            if complaint := life.pulse.complaint(_now()):
+                self._end(life, complaint)
+                self.detail = _HUNG_START
+                await life.process.explain()
 
-    async def _next_line(self, process: Process) -> bytes:
-        assert process.stdout is not None
-        return await process.stdout.readline()
+    def _end(self, life: _Life, why: str, *, planned: bool = False) -> None:
+        """No more jobs for this child; `_listen` ends it."""
+        if not life.why:
+            life.why, life.planned = why, planned
+        self._ready.clear()
 
-    def _hear(self, message: Mapping[str, Any]) -> None:
-        """A message about a job. One about a job given up meanwhile is dropped."""
-        task = self._task
-        if task is None or task.job_id != message["id"] or task.result.done():
-            return
-        task.heard_at = _now()
+    def _bury(self, life: _Life) -> None:
+        """Settle what the child leaves undone, apart from what only waits for another child."""
+        for number, entry in list(self._entries.items()):
+            if life.planned and entry.fresh and not entry.sent:
+                continue
+            del self._entries[number]
+            entry.settle(
+                RiffCancelledError(_CANCELLED)
+                if entry.cancelled
+                else WorkerDied(begun=entry.begun and not life.planned)
+            )
+
+    def _settle_all(self, error: Exception) -> None:
+        for entry in self._entries.values():
+            entry.settle(error)
+        self._entries.clear()
+
+    # Messages -------------------------------------------------------------------------------
+
+    def _hear(self, life: _Life, message: Mapping[str, Any]) -> None:
         match message["is"]:
+            case "ready":
+                self._hear_ready(life, message)
+            case "broken":
+                life.broken = True
+                self._set_state("broken", message["sentence"])
+            case "alive":
+                life.pulse.beat(busy=message["busy"], steps=message["steps"])
+                self._check_memory(life, message["memory"])
+            case _:
+                life.pulse.heard()
+                self._hear_of_job(life, message)
+
+    def _hear_ready(self, life: _Life, message: Mapping[str, Any]) -> None:
+        life.ready = True
+        life.pulse.ready()
+        options = self._options
+        life.memory_limit = options.memory_limit or 2 * message["memory"] + 2 * _GIB
+        life.memory_hard_limit = options.memory_hard_limit or 2 * life.memory_limit
+        self._backoff.succeeded()
+        self._breaker.probing_since(_now())
+        self.model = message["model"]
+        self._send_jobs(self._entries, fresh=True)
+        self._ready.set()
+        self._set_state("ready", "Ready.")
+
+    def _hear_of_job(self, life: _Life, message: Mapping[str, Any]) -> None:
+        entry = self._entries.get(message["id"])
+        if entry is None:
+            return
+        match message["is"]:
+            case "begun":
+                entry.begun = True
+            case "waiting":
+                entry.begun = False
             case "progress":
-                task.on_progress(Progress(message["stage"], message["done"], message["total"]))
+                if not entry.result.done():
+                    entry.order.on_progress(
+                        Progress(message["stage"], message["done"], message["total"])
+                    )
+            case "preview":
+                if entry.watched and not entry.result.done():
+                    entry.order.on_preview(base64.b64decode(message["png"]))
+            case _:
+                self._hear_last_of_job(life, message["id"], entry, message)
+
+    def _hear_last_of_job(
+        self, life: _Life, number: int, entry: _Entry, message: Mapping[str, Any]
+    ) -> None:
+        """How a job came out; with the last of a batch there is time to replace the child."""
+        life.worked = True
+        if message["is"] == "exhausted" and not entry.cancelled:
+            entry.begun, entry.sent, entry.fresh = False, False, True
+        else:
+            del self._entries[number]
+        match message["is"]:
             case "made":
-                task.result.set_result([Clip.from_json(clip) for clip in message["clips"]])
+                self._breaker.proved()
+                entry.settle([Clip.from_json(clip) for clip in message["clips"]])
             case "failed":
-                task.result.set_exception(GenerationError(message["sentence"]))
+                entry.settle(GenerationError(message["sentence"]))
             case "cancelled":
-                task.result.set_exception(RiffCancelledError("This riff was cancelled."))
+                entry.settle(RiffCancelledError(_CANCELLED))
+            case "exhausted" if entry.cancelled:
+                entry.settle(RiffCancelledError(_CANCELLED))
+        if self._entries and all(not entry.sent for entry in self._entries.values()):
+            self._end(life, "ran out of memory and starts afresh", planned=True)
+        self._check_memory(life, life.memory)
+
+    def _check_memory(self, life: _Life, memory: int) -> None:
+        life.memory = memory
+        if memory > life.memory_hard_limit:
+            self._end(life, f"holds {memory / _GIB:.1f} GiB, which is far too much")
+        elif memory > life.memory_limit and life.worked and not self._entries:
+            why = f"holds {memory / _GIB:.1f} GiB after its last riff and starts afresh"
+            self._end(life, why, planned=True)
 
     def _set_state(self, state: WorkerState, detail: str) -> None:
         self.state, self.detail = state, detail

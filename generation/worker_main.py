@@ -1,11 +1,15 @@
 """The engine in a child process: the child's side. Run as `python -m generation.worker_main`.
 
-The main thread draws; a second one reads standard input, so that a cancellation is seen between
-two steps and the end of the parent (end of input) ends this process at once.
+The main thread draws. A second one reads standard input, so that a cancellation is seen between
+two steps and the end of the parent (end of input) ends this process at once. A third one beats:
+it tells the parent that the process lives, how many steps it has made and how much memory it holds.
 """
 
 from __future__ import annotations
 
+import base64
+import faulthandler
+import importlib
 import json
 import logging
 import os
@@ -13,19 +17,24 @@ import queue
 import signal
 import sys
 import threading
-import warnings
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 from generation.errors import GenerationError, RiffCancelledError
+from generation.ladder import NeedsFreshProcess, climb, is_out_of_memory
 from generation.request import GenerationRequest, Progress
-
-if TYPE_CHECKING:
-    from generation.engine import Engine
+from generation.resident import be_the_first_to_go, resident_bytes
+from generation.task import BatchEngine, DrawPreview, Outcome, Task
 
 log = logging.getLogger("generation.worker")
 
+PREVIEW_INTERVAL = 0.5  # seconds between two previews of a job, at least
+
+_HUNG = 70  # exit status
+_CANCELLED = "This riff was cancelled."
 _UNEXPECTED = (
     "Something went wrong inside the sound worker; its log has the details. "
     "A different wording or seed may work."
@@ -39,12 +48,16 @@ class _Channel:
     """
 
     def __init__(self) -> None:
-        self._out: BinaryIO = os.fdopen(os.dup(1), "wb", buffering=0)
+        self._out: BinaryIO = os.fdopen(os.dup(1), "wb")
+        self._lock = threading.Lock()
         os.dup2(2, 1)
 
-    def say(self, message: Mapping[str, Any]) -> None:
+    def say(self, kind: str, **values: Any) -> None:
+        line = json.dumps({"is": kind, **values}).encode() + b"\n"
         try:
-            self._out.write(json.dumps(message).encode() + b"\n")
+            with self._lock:
+                self._out.write(line)
+                self._out.flush()
         except BrokenPipeError:
             os._exit(0)  # the parent is gone
 
@@ -53,103 +66,223 @@ class _Inbox:
     """What the parent asks for."""
 
     def __init__(self, stream: BinaryIO) -> None:
-        self.jobs: queue.Queue[Mapping[str, Any]] = queue.Queue()
-        self._cancelled: set[str] = set()
-        threading.Thread(target=self._read, args=(stream,), daemon=True).start()
+        self.batches: queue.Queue[Mapping[str, Any]] = queue.Queue()
+        self._cancelled: set[int] = set()
+        self._watched: set[int] = set()
+        threading.Thread(target=self._read, args=(stream,), name="reader", daemon=True).start()
 
     def _read(self, stream: BinaryIO) -> None:
         for line in stream:
             message = json.loads(line)
-            if message["do"] == "make":
-                self._cancelled.discard(message["id"])
-                self.jobs.put(message)
-            elif message["do"] == "cancel":
-                self._cancelled.add(message["id"])
+            match message["do"]:
+                case "make":
+                    self._watched.update(job["id"] for job in message["jobs"] if job["preview"])
+                    self.batches.put(message)
+                case "cancel":
+                    self._cancelled.add(message["id"])
+                case "watch":
+                    (self._watched.add if message["on"] else self._watched.discard)(message["id"])
+                case "explain":
+                    faulthandler.dump_traceback()
+                    os._exit(_HUNG)
         os._exit(0)
 
-    def check(self, job_id: str) -> None:
-        """Raise RiffCancelledError if this job was cancelled."""
-        if job_id in self._cancelled:
-            raise RiffCancelledError("This riff was cancelled.")
+    def is_cancelled(self, number: int) -> bool:
+        return number in self._cancelled
+
+    def is_watched(self, number: int) -> bool:
+        return number in self._watched
+
+    def forget(self, number: int) -> None:
+        self._cancelled.discard(number)
+        self._watched.discard(number)
+
+
+class _Heart:
+    """Beats from a thread of its own, and counts what the drawing thread does."""
+
+    def __init__(self, channel: _Channel, interval: float) -> None:
+        self._channel = channel
+        self._interval = interval
+        self.steps = 0
+        self.busy = False
+
+    def start(self) -> None:
+        threading.Thread(target=self._run, name="heart", daemon=True).start()
+
+    def beat(self) -> None:
+        self._channel.say("alive", busy=self.busy, steps=self.steps, memory=resident_bytes())
+
+    def _run(self) -> None:
+        while True:
+            time.sleep(self._interval)
+            self.beat()
+
+
+@dataclass(slots=True)
+class _Job:
+    """A task of the batch with its number on the wire, and when it was last shown."""
+
+    number: int
+    task: Task
+    shown_at: float = -PREVIEW_INTERVAL
+
+
+class _Hand:
+    """Draws one batch and says what becomes of each job in it."""
+
+    def __init__(self, engine: BatchEngine, inbox: _Inbox, channel: _Channel, heart: _Heart):
+        self._engine = engine
+        self._inbox = inbox
+        self._channel = channel
+        self._heart = heart
+        self._jobs: dict[str, _Job] = {}
+        self._begun: set[str] = set()
+
+    def serve(self, message: Mapping[str, Any]) -> None:
+        """Draw what a `make` message asks for."""
+        self._jobs.clear()
+        self._begun.clear()
+        for order in message["jobs"]:
+            self._accept(order)
+        tasks = [job.task for job in self._jobs.values()]
+        if not tasks:
+            return
+        for task, outcome in climb(
+            self._attempt, self._engine.relieve, tasks, fresh=message["fresh"]
+        ):
+            self._tell(self._jobs[task.stem], outcome)
+
+    def _accept(self, order: Mapping[str, Any]) -> None:
+        number, stem = order["id"], order["stem"]
+        try:
+            request = GenerationRequest.from_json(order["request"])
+        except GenerationError as error:
+            self._channel.say("failed", id=number, sentence=str(error))
+            return
+        task = Task(
+            request,
+            Path(order["folder"]),
+            stem,
+            lambda progress: self._report(self._jobs[stem], progress),
+            lambda draw: self._show(self._jobs[stem], draw),
+        )
+        self._jobs[stem] = _Job(number, task)
+
+    def _report(self, job: _Job, progress: Progress) -> None:
+        self._heart.steps += 1
+        if self._inbox.is_cancelled(job.number):
+            raise RiffCancelledError(_CANCELLED)
+        self._channel.say(
+            "progress",
+            id=job.number,
+            stage=progress.stage,
+            done=progress.done,
+            total=progress.total,
+        )
+
+    def _show(self, job: _Job, draw: DrawPreview) -> None:
+        now = time.monotonic()
+        if not self._inbox.is_watched(job.number) or now - job.shown_at < PREVIEW_INTERVAL:
+            return
+        job.shown_at = now
+        self._channel.say("preview", id=job.number, png=base64.b64encode(draw()).decode())
+
+    def _attempt(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+        """Draw these together, except those that were cancelled before."""
+        outcomes: dict[str, Outcome] = {
+            task.stem: RiffCancelledError(_CANCELLED)
+            for task in tasks
+            if self._inbox.is_cancelled(self._jobs[task.stem].number)
+        }
+        rest = [task for task in tasks if task.stem not in outcomes]
+        if rest:
+            self._mark_begun({task.stem for task in rest})
+            made = self._draw(rest)
+            outcomes.update(zip((task.stem for task in rest), made, strict=True))
+        return [outcomes[task.stem] for task in tasks]
+
+    def _mark_begun(self, stems: set[str]) -> None:
+        """Tell the parent which jobs a crash from now on would be held against."""
+        for stem in stems - self._begun:
+            self._channel.say("begun", id=self._jobs[stem].number)
+        for stem in self._begun - stems:
+            self._channel.say("waiting", id=self._jobs[stem].number)
+        self._begun = stems
+        self._heart.steps += 1
+
+    def _draw(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
+        """The engine's outcomes; an error of the whole batch is pinned on the one that causes it.
+
+        Raises:
+            MemoryError, torch.OutOfMemoryError, RuntimeError: memory ran out.
+        """
+        try:
+            return self._engine.make_batch(tasks)
+        except GenerationError as error:
+            if len(tasks) == 1:
+                return [error]
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            log.exception("a batch of %d failed: %s", len(tasks), [task.stem for task in tasks])
+            if len(tasks) == 1:
+                return [GenerationError(_UNEXPECTED)]
+        finally:
+            # Before the outcomes: the parent looks at the memory when it has the last of them.
+            self._heart.beat()
+        return [self._draw([task])[0] for task in tasks]
+
+    def _tell(self, job: _Job, outcome: Outcome | NeedsFreshProcess) -> None:
+        stem, number = job.task.stem, job.number
+        self._begun.discard(stem)
+        self._inbox.forget(number)
+        match outcome:
+            case NeedsFreshProcess():
+                self._channel.say("exhausted", id=number)
+            case RiffCancelledError():
+                self._channel.say("cancelled", id=number)
+            case GenerationError():
+                self._channel.say("failed", id=number, sentence=str(outcome))
+            case clips:
+                self._channel.say("made", id=number, clips=[clip.to_json() for clip in clips])
 
 
 def main() -> None:
     """Load, warm up, then serve until the parent is gone."""
     # Ctrl-C reaches the whole process group; only the parent decides when to stop.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    faulthandler.enable()
+    be_the_first_to_go()
     channel = _Channel()
     inbox = _Inbox(sys.stdin.buffer)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    options = json.loads(sys.argv[1])
     try:
-        engine = _load(json.loads(sys.argv[1]))
+        engine = _load(options["engine"], options["settings"])
     except GenerationError as error:
-        channel.say({"is": "broken", "sentence": str(error)})
+        channel.say("broken", sentence=str(error))
         sys.exit(1)
     except Exception as error:
         log.exception("the engine cannot start")
-        channel.say(
-            {"is": "broken", "sentence": f"The engine cannot start: {type(error).__name__}."}
-        )
+        channel.say("broken", sentence=f"The engine cannot start: {type(error).__name__}.")
         sys.exit(1)
-    preferences = engine.checkpoint.preferences
-    channel.say(
-        {
-            "is": "ready",
-            "model": {"name": preferences.name, "hash": engine.checkpoint.fingerprint},
-        }
-    )
+    heart = _Heart(channel, options["beat_interval"])
+    hand = _Hand(engine, inbox, channel, heart)
+    channel.say("ready", model=dict(engine.model), memory=resident_bytes())
+    heart.start()
     while True:
-        channel.say(_serve(engine, inbox, channel, inbox.jobs.get()))
+        message = inbox.batches.get()
+        heart.busy = True
+        hand.serve(message)
+        heart.busy = False
 
 
-def _load(options: Mapping[str, Any]) -> Engine:
-    """Import and load the heavy part, with the libraries' chatter turned down."""
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
-    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-    warnings.filterwarnings("ignore", category=FutureWarning)
-    import diffusers  # noqa: PLC0415
-    import transformers  # noqa: PLC0415
-
-    for library in (diffusers, transformers):
-        chatter: Any = library.utils.logging
-        chatter.set_verbosity_error()
-        chatter.disable_progress_bar()
-    from generation.engine import Engine, EngineOptions  # noqa: PLC0415
-
-    engine = Engine(EngineOptions(**options))
-    engine.warm_up()
+def _load(factory: str, settings: Mapping[str, Any]) -> BatchEngine:
+    """Call `module:function`, which imports the heavy part, with its settings."""
+    module, _, name = factory.partition(":")
+    engine: BatchEngine = getattr(importlib.import_module(module), name)(settings)
     return engine
-
-
-def _serve(
-    engine: Engine, inbox: _Inbox, channel: _Channel, message: Mapping[str, Any]
-) -> Mapping[str, Any]:
-    """Do one job; the answer for the parent."""
-    job_id = message["id"]
-
-    def report(progress: Progress) -> None:
-        inbox.check(job_id)
-        channel.say(
-            {
-                "is": "progress",
-                "id": job_id,
-                "stage": progress.stage,
-                "done": progress.done,
-                "total": progress.total,
-            }
-        )
-
-    try:
-        request = GenerationRequest.from_json(message["request"])
-        clips = engine.make(request, Path(message["folder"]), job_id, report)
-    except RiffCancelledError:
-        return {"is": "cancelled", "id": job_id}
-    except GenerationError as error:
-        return {"is": "failed", "id": job_id, "sentence": str(error)}
-    except Exception:
-        log.exception("riff %s failed", job_id)
-        return {"is": "failed", "id": job_id, "sentence": _UNEXPECTED}
-    return {"is": "made", "id": job_id, "clips": [clip.to_json() for clip in clips]}
 
 
 if __name__ == "__main__":
