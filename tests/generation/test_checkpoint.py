@@ -11,8 +11,8 @@ import torch
 import transformers
 from diffusers import UNet2DConditionModel
 
-from generation import checkpoint
-from generation.checkpoint import choose_device, fingerprint, load_checkpoint, resolve
+from generation import parts
+from generation.checkpoint import choose_device, load_checkpoint, resolve
 from generation.errors import CheckpointError
 
 CPU = torch.device("cpu")
@@ -55,8 +55,8 @@ def borrow(package: str) -> Callable[[Path], None]:
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
-        (cut_short, "unet .* may be incomplete"),
-        (lose_the_vae, "vae"),
+        (cut_short, "unet/.* is cut short: .* may be incomplete"),
+        (lose_the_vae, r"autoencoder \(VAE\) of the checkpoint is missing"),
         (name_a_class("unet", "os", "system"), "cannot draw with"),
         (name_a_class("unet", "diffusers", "FluxTransformer2DModel"), "cannot draw with"),
         (name_a_class("scheduler", "diffusers", "AutoencoderKL"), "cannot draw with"),
@@ -74,7 +74,7 @@ def test_a_damaged_checkpoint_is_refused_with_a_sentence(
     assert "\n" not in str(caught.value)
 
 
-def test_parts_that_do_not_fit_are_refused(copy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_parts_that_do_not_fit_are_refused(copy: Path) -> None:
     UNet2DConditionModel(
         block_out_channels=(32, 32, 32, 32),
         layers_per_block=1,
@@ -97,13 +97,18 @@ def test_a_folder_that_is_none_is_refused(tmp_path: Path) -> None:
         resolve(str(tmp_path))
 
 
-def test_the_fingerprint_sees_every_byte(copy: Path) -> None:
-    folders = [copy / "unet", copy / "scheduler"]
-    before = fingerprint(folders)
-    assert fingerprint(folders) == before
-    file = copy / "scheduler" / "scheduler_config.json"
-    file.write_text(file.read_text().replace("0.012", "0.013"))
-    assert fingerprint(folders) != before
+@pytest.mark.parametrize("part", ["unet", "vae", "scheduler"])
+def test_the_fingerprint_sees_every_byte(copy: Path, part: str) -> None:
+    before = load_checkpoint(str(copy), CPU).fingerprint
+    file = next((copy / part).glob("*.safetensors"), None)
+    if file is None:
+        file = copy / "scheduler" / "scheduler_config.json"
+        file.write_text(file.read_text().replace("0.012", "0.013"))
+    else:
+        data = bytearray(file.read_bytes())
+        data[-1] ^= 1
+        file.write_bytes(data)
+    assert load_checkpoint(str(copy), CPU).fingerprint != before
 
 
 def test_a_device_that_is_not_there_is_refused() -> None:
@@ -117,6 +122,6 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 
 def test_every_class_a_checkpoint_may_name_exists() -> None:
     libraries = {"diffusers": diffusers, "transformers": transformers}
-    for classes in checkpoint._CLASSES.values():
+    for classes in parts.CLASSES.values():
         for library, name in classes:
             assert hasattr(libraries[library], name)
