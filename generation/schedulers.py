@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -72,11 +73,13 @@ def new_scheduler(checkpoint: Checkpoint, sampler: str = "") -> Any:
             return checkpoint.new_scheduler()
         sampler = "dpmpp"
     if sampler not in SAMPLERS:
-        known = ", ".join(SAMPLERS)
-        raise BadRequestError(f"I do not know the sampler {sampler!r}; I know {known}.")
+        names = ", ".join(SAMPLERS)
+        raise BadRequestError(f"I do not know the sampler {sampler!r}; I know {names}.")
     chosen = SAMPLERS[sampler]
     kind: Any = getattr(diffusers, chosen.scheduler)
-    return kind.from_config(checkpoint.scheduler.config, **chosen.changes)
+    known = inspect.signature(kind.__init__).parameters
+    config = {**checkpoint.scheduler.config, **chosen.changes}
+    return kind(**{name: value for name, value in config.items() if name in known})
 
 
 def set_steps(scheduler: Any, steps: int, device: torch.device) -> None:
