@@ -22,20 +22,19 @@ platform. It may be killed at any instant: files appear under their names only w
 from __future__ import annotations
 
 import asyncio
-import base64
-import itertools
 import logging
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
-from generation.errors import GenerationError, RiffCancelledError
+from generation.orders import Desk, Order, WorkerDied
 from generation.request import Clip, GenerationRequest, Progress
 from generation.supervision import Backoff, Breaker, Pulse, describe_exit
 from generation.worker_process import WorkerProcess
+
+__all__ = ["Order", "Worker", "WorkerDied", "WorkerOptions", "WorkerState"]
 
 log = logging.getLogger(__name__)
 
@@ -50,22 +49,8 @@ _SILENT_START = "The sound worker stopped while it was starting; its log says wh
 _HUNG_START = "The sound worker hung while it was starting."
 _DOWN = "The studio is down; your riff is safe and will be made when it is back."
 _STOPPED = "Riffbot is stopping."
-_CANCELLED = "This riff was cancelled."
 
 _GIB = 2**30
-
-
-class WorkerDied(Exception):  # noqa: N818 - an event, not a message for people
-    """The worker process ended before a job was done.
-
-    Attributes:
-        begun: the job was being drawn when it happened, so that it may be the cause; False for
-            one that was still waiting its turn, and is not to blame.
-    """
-
-    def __init__(self, *, begun: bool = True) -> None:
-        super().__init__("the worker process ended")
-        self.begun = begun
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,57 +111,6 @@ class WorkerOptions:
         }
 
 
-def _ignore(picture: bytes) -> None:
-    pass
-
-
-@dataclass(frozen=True, slots=True)
-class Order:
-    """One job for the worker.
-
-    Attributes:
-        job_id: names the files, `folder/job_id.*`, and the job in `cancel` and `watch`.
-        request: what to make.
-        folder: absolute.
-        on_progress: told after every step.
-        wants_preview: somebody watches from the start.
-        on_preview: gets small PNGs of the picture while it is drawn and watched, at most two a
-            second.
-    """
-
-    job_id: str
-    request: GenerationRequest
-    folder: Path
-    on_progress: Callable[[Progress], None]
-    wants_preview: bool = False
-    on_preview: Callable[[bytes], None] = _ignore
-
-
-@dataclass(slots=True)
-class _Entry:
-    """An order, and what the child has said about it.
-
-    `sent` is whether the living child has it. `fresh` is set once it ran out of memory and waits
-    for a new process, to be sent to that again.
-    """
-
-    order: Order
-    result: asyncio.Future[list[Clip]]
-    watched: bool
-    begun: bool = False
-    cancelled: bool = False
-    sent: bool = False
-    fresh: bool = False
-
-    def settle(self, outcome: list[Clip] | Exception) -> None:
-        if self.result.done():  # given up by who asked
-            return
-        if isinstance(outcome, Exception):
-            self.result.set_exception(outcome)
-        else:
-            self.result.set_result(outcome)
-
-
 Ending = Literal["planned", "died", "broken", "unready"]
 """How a life ended: as we wished, after it was ready, before that with a sentence, or without."""
 
@@ -213,8 +147,7 @@ class Worker:
         self._options = options
         self._on_state = on_state
         self._life: _Life | None = None
-        self._numbers = itertools.count(1)
-        self._entries: dict[int, _Entry] = {}
+        self._desk = Desk(self._send)
         self._ready = asyncio.Event()
         self._backoff = Backoff(options.first_pause, options.longest_pause)
         self._breaker = Breaker(
@@ -267,68 +200,15 @@ class Worker:
         Raises:
             RuntimeError: the last batch is not done, or two orders are for one job.
         """
-        if any(not entry.result.done() for entry in self._entries.values()):
-            raise RuntimeError("the worker makes one batch at a time")
-        if len({order.job_id for order in orders}) != len(orders):
-            raise RuntimeError("a batch has each job once")
-        loop = asyncio.get_running_loop()
-        batch = {
-            next(self._numbers): _Entry(order, loop.create_future(), order.wants_preview)
-            for order in orders
-        }
-        if self._ready.is_set():
-            self._entries.update(batch)
-            self._send_jobs(batch, fresh=False)
-        else:
-            for entry in batch.values():
-                entry.settle(WorkerDied(begun=False))
-        for number, entry in batch.items():
-            entry.result.add_done_callback(partial(self._let_go, number))
-        return [entry.result for entry in batch.values()]
+        return self._desk.accept(orders, ready=self._ready.is_set())
 
     def cancel(self, job_id: str) -> None:
         """Have the child stop drawing this job at its next step; others of its batch go on."""
-        for number, entry in list(self._entries.items()):
-            if entry.order.job_id == job_id and not entry.cancelled:
-                self._cancel(number, entry)
+        self._desk.cancel(job_id)
 
     def watch(self, job_id: str, on: bool) -> None:
         """Turn previews of a job on or off while it is drawn."""
-        for number, entry in self._entries.items():
-            if entry.order.job_id == job_id:
-                entry.watched = on
-                self._send({"do": "watch", "id": number, "on": on})
-
-    def _let_go(self, number: int, result: asyncio.Future[list[Clip]]) -> None:
-        """Who asked for a job no longer waits for it."""
-        entry = self._entries.get(number)
-        if result.cancelled() and entry is not None and not entry.cancelled:
-            self._cancel(number, entry)
-
-    def _cancel(self, number: int, entry: _Entry) -> None:
-        entry.cancelled = True
-        if entry.sent:
-            self._send({"do": "cancel", "id": number})
-        else:
-            del self._entries[number]
-            entry.settle(RiffCancelledError(_CANCELLED))
-
-    def _send_jobs(self, entries: Mapping[int, _Entry], *, fresh: bool) -> None:
-        jobs = []
-        for number, entry in entries.items():
-            entry.sent = True
-            order = entry.order
-            jobs.append(
-                {
-                    "id": number,
-                    "stem": order.job_id,
-                    "request": order.request.to_json(),
-                    "folder": str(order.folder),
-                    "preview": entry.watched,
-                }
-            )
-        if jobs:
-            self._send({"do": "make", "fresh": fresh, "jobs": jobs})
+        self._desk.watch(job_id, on)
 
     def _send(self, message: Mapping[str, Any]) -> None:
         """To the child, if there is one; the end of one that is gone settles its jobs."""
@@ -351,7 +231,7 @@ class Worker:
                 await asyncio.sleep(self._pause())
                 self._breaker.probe()
         finally:
-            self._settle_all(WorkerDied(begun=False))
+            self._desk.clear()
             self._set_state("stopped", _STOPPED)
 
     def _account_for(self, ending: Ending) -> None:
@@ -406,7 +286,7 @@ class Worker:
             self._ready.clear()
             code = await process.end()
             self._life = None
-            self._bury(life)
+            self._desk.bury(planned=life.planned)
         if life.why:
             log.log(logging.INFO if life.planned else logging.ERROR, "the worker %s", life.why)
         else:
@@ -426,7 +306,8 @@ class Worker:
                 self._hear(life, message)
             if complaint := life.pulse.complaint(_now()):
                 self._end(life, complaint)
-                self.detail = _HUNG_START
+                if not life.ready:
+                    self.detail = _HUNG_START
                 await life.process.explain()
 
     def _end(self, life: _Life, why: str, *, planned: bool = False) -> None:
@@ -434,23 +315,6 @@ class Worker:
         if not life.why:
             life.why, life.planned = why, planned
         self._ready.clear()
-
-    def _bury(self, life: _Life) -> None:
-        """Settle what the child leaves undone, apart from what only waits for another child."""
-        for number, entry in list(self._entries.items()):
-            if life.planned and entry.fresh and not entry.sent:
-                continue
-            del self._entries[number]
-            entry.settle(
-                RiffCancelledError(_CANCELLED)
-                if entry.cancelled
-                else WorkerDied(begun=entry.begun and not life.planned)
-            )
-
-    def _settle_all(self, error: Exception) -> None:
-        for entry in self._entries.values():
-            entry.settle(error)
-        self._entries.clear()
 
     # Messages -------------------------------------------------------------------------------
 
@@ -465,7 +329,6 @@ class Worker:
                 life.pulse.beat(busy=message["busy"], steps=message["steps"])
                 self._check_memory(life, message["memory"])
             case _:
-                life.pulse.heard()
                 self._hear_of_job(life, message)
 
     def _hear_ready(self, life: _Life, message: Mapping[str, Any]) -> None:
@@ -477,50 +340,18 @@ class Worker:
         self._backoff.succeeded()
         self._breaker.probing_since(_now())
         self.model = message["model"]
-        self._send_jobs(self._entries, fresh=True)
+        self._desk.send_again()
         self._ready.set()
         self._set_state("ready", "Ready.")
 
     def _hear_of_job(self, life: _Life, message: Mapping[str, Any]) -> None:
-        entry = self._entries.get(message["id"])
-        if entry is None:
-            return
-        match message["is"]:
-            case "begun":
-                entry.begun = True
-            case "waiting":
-                entry.begun = False
-            case "progress":
-                if not entry.result.done():
-                    entry.order.on_progress(
-                        Progress(message["stage"], message["done"], message["total"])
-                    )
-            case "preview":
-                if entry.watched and not entry.result.done():
-                    entry.order.on_preview(base64.b64decode(message["png"]))
-            case _:
-                self._hear_last_of_job(life, message["id"], entry, message)
-
-    def _hear_last_of_job(
-        self, life: _Life, number: int, entry: _Entry, message: Mapping[str, Any]
-    ) -> None:
-        """How a job came out; with the last of a batch there is time to replace the child."""
+        """A word about a job; after the last one of a batch there is time to replace the child."""
+        life.pulse.heard()
         life.worked = True
-        if message["is"] == "exhausted" and not entry.cancelled:
-            entry.begun, entry.sent, entry.fresh = False, False, True
-        else:
-            del self._entries[number]
-        match message["is"]:
-            case "made":
-                self._breaker.proved()
-                entry.settle([Clip.from_json(clip) for clip in message["clips"]])
-            case "failed":
-                entry.settle(GenerationError(message["sentence"]))
-            case "cancelled":
-                entry.settle(RiffCancelledError(_CANCELLED))
-            case "exhausted" if entry.cancelled:
-                entry.settle(RiffCancelledError(_CANCELLED))
-        if self._entries and all(not entry.sent for entry in self._entries.values()):
+        if message["is"] == "made":
+            self._breaker.proved()
+        self._desk.hear(message)
+        if self._desk.waits_for_fresh_child:
             self._end(life, "ran out of memory and starts afresh", planned=True)
         self._check_memory(life, life.memory)
 
@@ -528,7 +359,7 @@ class Worker:
         life.memory = memory
         if memory > life.memory_hard_limit:
             self._end(life, f"holds {memory / _GIB:.1f} GiB, which is far too much")
-        elif memory > life.memory_limit and life.worked and not self._entries:
+        elif memory > life.memory_limit and life.worked and self._desk.is_empty:
             why = f"holds {memory / _GIB:.1f} GiB after its last riff and starts afresh"
             self._end(life, why, planned=True)
 
