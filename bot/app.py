@@ -15,15 +15,18 @@ from filelock import FileLock, Timeout
 from bot.adapters import Adapter, AdapterError, load_adapters
 from bot.clock import Clock, SystemClock
 from bot.config import Config
-from bot.events import Events, WorkerChanged
+from bot.events import Events, QueueMoved, WorkerChanged
+from bot.housekeeping import Housekeeping
 from bot.limits import RateLimit
 from bot.outbox import Outbox
 from bot.policy import OpenPolicy
 from bot.scheduler import Scheduler
 from bot.settings import FixedSettings, RiffSettings
+from bot.store.clipfiles import Budget, ClipFiles
 from bot.store.database import Database, StoreError
 from bot.store.ledger import Ledger
 from bot.store.queue import QueueView
+from bot.store.sources import Sources
 from bot.studio import Studio
 from bot.web.identity import Identity
 from bot.web.server import LocalWeb
@@ -31,6 +34,8 @@ from generation.version import version
 from generation.worker import Worker, WorkerOptions
 
 log = logging.getLogger(__name__)
+
+STUDIO_DOWN = "The studio is down; your riff is safe and will be made when it is back."
 
 
 class StartError(Exception):
@@ -69,16 +74,39 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             raise StartError(str(error)) from error
         stack.push_async_callback(database.close)
         events = Events()
-        worker = _worker(config, lambda: events.publish(WorkerChanged()))
+        worker = _worker(config, lambda: events.publish(WorkerChanged(), QueueMoved()))
         ledger = await Ledger.start(database, clock, version())
-        scheduler = Scheduler(ledger, worker, events, data / "clips")
-        studio = _studio(config, database, ledger, events, scheduler, clock)
+        files = _clip_files(config, database, clock)
+        sources = _sources(config, database, clock)
+        scheduler = Scheduler(ledger, worker, events, files, batch=_batch(config, worker))
+        queue = QueueView(
+            database,
+            clock,
+            model=lambda: worker.model.get("hash", ""),
+            on_news=lambda: events.publish(QueueMoved()),
+        )
+        stack.push_async_callback(queue.close)
+        studio = _studio(
+            config,
+            database=database,
+            ledger=ledger,
+            queue=queue,
+            events=events,
+            clock=clock,
+            wake_scheduler=scheduler.wake,
+            cancel_running=scheduler.cancel,
+            progress_of=scheduler.progress_of,
+            notice=lambda: _notice(scheduler, worker),
+        )
         identity = await asyncio.to_thread(Identity.load, data / "secret")
-        web = _web(config, studio, worker, identity, data / "clips")
+        web = _web(config, studio, worker, scheduler, identity)
+        housekeeping = Housekeeping(database, clock, files, sources)
+        await housekeeping.clean_up()
         adapters = await _start_adapters(config, studio, web, stack)
         outbox = Outbox(ledger, adapters, events, clock)
         tasks = [
-            asyncio.create_task(part) for part in (worker.run(), outbox.run(), scheduler.run())
+            asyncio.create_task(part)
+            for part in (worker.run(), outbox.run(), scheduler.run(), housekeeping.run())
         ]
         for task in tasks:
             stack.push_async_callback(_cancel, task)
@@ -87,11 +115,9 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
 
 
 def _prepare_folder(data: Path) -> None:
-    """Make the data folder, and clear away halves of files that a killed worker left behind."""
     try:
-        (data / "clips").mkdir(parents=True, exist_ok=True)
-        for part in (data / "clips").glob("*/*.part"):
-            part.unlink()
+        for name in ("clips", "work", "sources"):
+            (data / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise StartError(f"The data folder {data} cannot be used: {error.strerror}.") from error
 
@@ -124,50 +150,71 @@ def _worker(config: Config, on_state: Callable[[], None]) -> Worker:
     )
 
 
-def _studio(
-    config: Config,
-    database: Database,
-    ledger: Ledger,
-    events: Events,
-    scheduler: Scheduler,
-    clock: Clock,
-) -> Studio:
+def _batch(config: Config, worker: Worker) -> Callable[[], int]:
+    """How many jobs to draw together: as configured, or as the worker recommends."""
+    configured = config.engine.batch
+    if configured != "auto":
+        return lambda: configured
+    return lambda: int(worker.model.get("batch", "1"))
+
+
+def _budget(config: Config, gigabytes: float) -> Budget:
+    days = config.retention.days
+    return Budget(
+        bytes=int(gigabytes * 1e9),
+        seconds=days * 86_400 if days else None,
+        reserve=int(config.retention.reserve_megabytes * 1e6),
+    )
+
+
+def _clip_files(config: Config, database: Database, clock: Clock) -> ClipFiles:
+    budget = _budget(config, config.retention.clips_gigabytes)
+    return ClipFiles(config.data / "clips", config.data / "work", database, clock, budget)
+
+
+def _sources(config: Config, database: Database, clock: Clock) -> Sources:
+    budget = _budget(config, config.retention.sources_gigabytes)
+    return Sources(config.data / "sources", database, clock, budget)
+
+
+def _studio(config: Config, **parts: Any) -> Studio:
     limits = config.limits
     settings = RiffSettings(
-        rate=RateLimit(burst=limits.burst, period=limits.period),
+        rate=RateLimit(limits.burst, limits.period),
+        community_rate=RateLimit(limits.community_burst, limits.community_period),
+        global_rate=RateLimit(limits.global_burst, limits.global_period),
+        largest=limits.largest,
         queued_per_user=limits.queued_per_user,
+        queued_per_community=limits.queued_per_community,
         queued_in_all=limits.queued_in_all,
     )
-    return Studio(
-        database=database,
-        ledger=ledger,
-        queue=QueueView(database),
-        events=events,
-        policy=OpenPolicy(),
-        settings=FixedSettings(settings),
-        clock=clock,
-        wake_scheduler=scheduler.wake,
-        cancel_running=scheduler.cancel,
-        progress_of=scheduler.progress_of,
-    )
+    return Studio(policy=OpenPolicy(), settings=FixedSettings(settings, limits.allowances), **parts)
+
+
+def _notice(scheduler: Scheduler, worker: Worker) -> str | None:
+    """What holds up everything that waits, in words for those who wait."""
+    if scheduler.trouble is not None or worker.state == "ready":
+        return scheduler.trouble
+    return STUDIO_DOWN if worker.state in ("broken", "down") else worker.detail
 
 
 def _web(
-    config: Config, studio: Studio, worker: Worker, identity: Identity, clips: Path
+    config: Config, studio: Studio, worker: Worker, scheduler: Scheduler, identity: Identity
 ) -> LocalWeb | None:
     if not config.web.enabled:
         return None
 
     def health() -> dict[str, Any]:
+        full = scheduler.trouble
         return {
-            "state": worker.state,
-            "detail": worker.detail,
+            "state": worker.state if full is None else "broken",
+            "detail": worker.detail if full is None else full,
             "worker_pid": worker.pid,
             "model": dict(worker.model),
             "version": version(),
         }
 
-    return LocalWeb(config.web, studio, identity, clips, health)
+    return LocalWeb(config.web, studio, identity, config.data / "clips", health)
 
 
 async def _start_adapters(

@@ -8,12 +8,13 @@ Secrets are never read from the TOML file: a token comes from the environment
 from __future__ import annotations
 
 import difflib
+import math
 import os
 import stat
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -55,15 +56,35 @@ class EngineConfig(_Section):
     inversion: str = "standard"
     stall_timeout: float = Field(default=180.0, gt=0)
     start_timeout: float = Field(default=300.0, gt=0)
+    batch: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
 
 
 class LimitsConfig(_Section):
-    """How much one user, and everybody together, may ask for."""
+    """How much one user, one community, and everybody together may ask for.
 
-    burst: int = Field(default=5, ge=1)
+    Rates are in default riffs: one of twice the length or twice the steps counts as two.
+    """
+
+    burst: float = Field(default=5, ge=1)
     period: float = Field(default=30.0, gt=0)
+    community_burst: float = Field(default=60, ge=1)
+    community_period: float = Field(default=2.0, gt=0)
+    global_burst: float = Field(default=200, ge=1)
+    global_period: float = Field(default=0.5, gt=0)
+    largest: float = Field(default=20.0, ge=1)
     queued_per_user: int = Field(default=10, ge=1)
+    queued_per_community: int = Field(default=100, ge=1)
     queued_in_all: int = Field(default=200, ge=1)
+    allowances: dict[str, Annotated[float, Field(gt=0)]] = {"owner": math.inf, "moderator": 4.0}
+
+
+class RetentionConfig(_Section):
+    """How much is kept of what was made."""
+
+    clips_gigabytes: float = Field(default=5.0, gt=0)
+    sources_gigabytes: float = Field(default=1.0, gt=0)
+    days: float = Field(default=90.0, ge=0)
+    reserve_megabytes: float = Field(default=200.0, ge=0)
 
 
 class DiscordConfig(_Section):
@@ -96,6 +117,7 @@ class Config(BaseSettings):
     web: WebConfig = WebConfig()
     engine: EngineConfig = EngineConfig()
     limits: LimitsConfig = LimitsConfig()
+    retention: RetentionConfig = RetentionConfig()
     discord: DiscordConfig = DiscordConfig()
 
     def discord_token(self) -> str | None:

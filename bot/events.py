@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,6 +27,14 @@ class JobProgressed:
 
 
 @dataclass(frozen=True, slots=True)
+class JobPreviewed:
+    """What a running job's picture looks like so far: a small PNG. Only who watches it is told."""
+
+    job_id: str
+    png: bytes
+
+
+@dataclass(frozen=True, slots=True)
 class QueueMoved:
     """Positions in the queue changed."""
 
@@ -35,16 +44,25 @@ class WorkerChanged:
     """The sound worker became ready, or stopped being so."""
 
 
-Event = JobChanged | JobProgressed | QueueMoved | WorkerChanged
+Event = JobChanged | JobProgressed | JobPreviewed | QueueMoved | WorkerChanged
 
 
 class Subscription:
     """What has happened since the last look. Progress is merged, so a slow reader never falls
     behind without bound: per job there is at most one change and one progress waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, job_id: str | None = None) -> None:
+        """`job_id` limits it to one job, and adds its previews."""
+        self._job_id = job_id
         self._pending: dict[object, Event] = {}
         self._arrived = asyncio.Event()
+
+    def wants(self, event: Event) -> bool:
+        """Whether this subscriber is told of it."""
+        job_id = getattr(event, "job_id", None)
+        if self._job_id is None:
+            return not isinstance(event, JobPreviewed)
+        return job_id is None or job_id == self._job_id
 
     def put(self, event: Event) -> None:
         """Add an event, replacing an unread one about the same thing."""
@@ -63,23 +81,50 @@ class Subscription:
 
 
 class Events:
-    """The hub."""
+    """The hub. `on_watch` is called with a job's id when its first watcher comes (True) and its
+    last one goes (False)."""
 
     def __init__(self) -> None:
         self._subscriptions: set[Subscription] = set()
+        self._watched: Counter[str] = Counter()
+        self.on_watch: Callable[[str, bool], None] = lambda job_id, on: None
 
     @contextmanager
     def subscribe(self) -> Iterator[Subscription]:
-        """Everything published while the block runs."""
-        subscription = Subscription()
-        self._subscriptions.add(subscription)
-        try:
+        """Everything published while the block runs, but for previews."""
+        with self._added(Subscription()) as subscription:
             yield subscription
+
+    @contextmanager
+    def watch(self, job_id: str) -> Iterator[Subscription]:
+        """What is published about one job while the block runs, with previews of its picture."""
+        self._watched[job_id] += 1
+        if self._watched[job_id] == 1:
+            self.on_watch(job_id, True)
+        try:
+            with self._added(Subscription(job_id)) as subscription:
+                yield subscription
         finally:
-            self._subscriptions.discard(subscription)
+            self._watched[job_id] -= 1
+            if not self._watched[job_id]:
+                del self._watched[job_id]
+                self.on_watch(job_id, False)
+
+    def is_watched(self, job_id: str) -> bool:
+        """Whether anybody wants previews of this job."""
+        return job_id in self._watched
 
     def publish(self, *events: Event) -> None:
         """Tell every subscriber; never waits."""
         for subscription in self._subscriptions:
             for event in events:
-                subscription.put(event)
+                if subscription.wants(event):
+                    subscription.put(event)
+
+    @contextmanager
+    def _added(self, subscription: Subscription) -> Iterator[Subscription]:
+        self._subscriptions.add(subscription)
+        try:
+            yield subscription
+        finally:
+            self._subscriptions.discard(subscription)

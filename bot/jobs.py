@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from generation.request import Clip, GenerationRequest, Progress
@@ -22,12 +22,15 @@ class Requester:
         community: the platform's id of the community; empty for direct messages.
         user: the platform's id of the person.
         name: how to call them; for display only.
+        roles: what the adapter knows them to be there, e.g. `owner`, `moderator` or the id of a
+            role; settings may allow more to some. Not kept in the ledger.
     """
 
     platform: str
     community: str
     user: str
     name: str
+    roles: frozenset[str] = field(default=frozenset(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +47,17 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One row of the ledger."""
+    """One row of the ledger. Times are Unix seconds.
+
+    Attributes:
+        attempts: times that it was claimed, and `crashes`: that its worker died under it.
+        error: why it failed, in a sentence for its requester.
+        deadline: when it becomes worthless, if it does.
+        cost: in units of a default riff.
+        pinned: its files are kept whatever the budget says.
+        claim: the number of the latest claim. A run may record its outcome only while its claim
+            is the latest, so one that was given up cannot speak for the next.
+    """
 
     id: str
     state: JobState
@@ -59,6 +72,10 @@ class Job:
     rendered_at: float | None = None
     finished_at: float | None = None
     error: str | None = None
+    deadline: float | None = None
+    cost: float = 1.0
+    pinned: bool = False
+    claim: int | None = None
 
     @property
     def seconds_taken(self) -> float | None:
@@ -70,19 +87,61 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """Where a queued job stands: 1 is next; `expected_seconds` until its clip is ready."""
+    """Where a queued job stands, and why.
+
+    Attributes:
+        position: 1 is next.
+        expected_seconds: until its clip is ready.
+        people_ahead: other requesters with riffs before it, and `from_elsewhere`: how many of
+            them ask in another community.
+        own_ahead: riffs of the same requester before it.
+        live_ahead: clips of the live session before it.
+    """
 
     position: int
     expected_seconds: float
+    people_ahead: int = 0
+    from_elsewhere: int = 0
+    own_ahead: int = 0
+    live_ahead: int = 0
+
+    @property
+    def reason(self) -> str:
+        """Why it is not being drawn yet: `2 people ahead, one from another server`."""
+        parts = []
+        if self.people_ahead:
+            people = "1 person" if self.people_ahead == 1 else f"{self.people_ahead} people"
+            parts.append(f"{people} ahead{self._from_elsewhere()}")
+        if self.own_ahead:
+            own = "one riff" if self.own_ahead == 1 else f"{self.own_ahead} riffs"
+            parts.append(f"{own} of your own first")
+        if self.live_ahead:
+            parts.append("the live session needs its next clips")
+        return "; ".join(parts) or "next in line"
+
+    def _from_elsewhere(self) -> str:
+        if not self.from_elsewhere:
+            return ""
+        if self.from_elsewhere == self.people_ahead:
+            return ", from another server" if self.people_ahead == 1 else ", from other servers"
+        some = "one" if self.from_elsewhere == 1 else str(self.from_elsewhere)
+        return f", {some} from {'another server' if some == 'one' else 'other servers'}"
 
 
 @dataclass(frozen=True, slots=True)
 class JobView:
-    """What may be shown of a job right now."""
+    """What may be shown of a job right now.
+
+    Attributes:
+        waiting: where it stands, while it is queued and that is known.
+        progress: how far it is, while it runs.
+        notice: what holds everything up, while it waits: `The studio is down; your riff is safe.`
+    """
 
     job: Job
     waiting: Waiting | None = None
     progress: Progress | None = None
+    notice: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +150,8 @@ class Delivery:
 
     The job is `rendered` (show its clips) or `failed` (say `job.error`). The same delivery may be
     handed to an adapter again after a crash, so adapters make posting idempotent as far as their
-    platform allows; `job.id` is the natural nonce.
+    platform allows; `job.id` is the natural nonce. `attempts` counts earlier tries, including one
+    that a crash interrupted: where it is 0, nothing can have been posted yet.
     """
 
     id: int

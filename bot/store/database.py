@@ -10,12 +10,15 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+import sqlite3
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
+from typing import TypeVar
 
-import aiosqlite
+T = TypeVar("T")
+Work = Callable[[sqlite3.Connection], T]
 
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql\Z")
 _BUSY_TIMEOUT_MS = 5000
@@ -25,16 +28,23 @@ class StoreError(Exception):
     """The database cannot be used; `str(error)` tells the operator what to do."""
 
 
-class Database:
-    """A connection whose statements run one transaction at a time.
+class DiskFullError(Exception):
+    """There is no room on the disk for what was to be written; nothing was changed."""
 
-    SQLite has one writer anyway; taking turns on a lock in the event loop means that no statement
-    of another task can slip into a transaction, and that a read never sees half of one.
+
+class Database:
+    """Two connections with a thread each: one writes, one reads.
+
+    A transaction is one ordinary function that is handed the connection. It runs from BEGIN to
+    COMMIT in the writer's thread, in one go: nothing slips in between its statements, a task that
+    is cancelled meanwhile leaves either all of it or nothing, and the event loop never waits. The
+    reader sees what is committed, and however much it reads, no write waits for it (WAL).
     """
 
-    def __init__(self, connection: aiosqlite.Connection) -> None:
-        self._connection = connection
-        self._turn = asyncio.Lock()
+    def __init__(self, writer: sqlite3.Connection, reader: sqlite3.Connection) -> None:
+        self._writer, self._reader = writer, reader
+        self._writing = ThreadPoolExecutor(1, thread_name_prefix="database-write")
+        self._reading = ThreadPoolExecutor(1, thread_name_prefix="database-read")
 
     @classmethod
     async def open(cls, path: Path) -> Database:
@@ -43,69 +53,99 @@ class Database:
         Raises:
             StoreError: not a database, not writable, or written by a newer version.
         """
+        return await asyncio.to_thread(cls._open, path)
+
+    @classmethod
+    def _open(cls, path: Path) -> Database:
+        connections: list[sqlite3.Connection] = []
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            connection = await aiosqlite.connect(path, isolation_level=None)
-        except (OSError, aiosqlite.Error) as error:
-            raise StoreError(f"The database {path} cannot be opened: {error}.") from error
-        try:
-            connection.row_factory = aiosqlite.Row
-            await connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-            await connection.execute("PRAGMA journal_mode = WAL")
-            await connection.execute("PRAGMA synchronous = FULL")
-            await connection.execute("PRAGMA foreign_keys = ON")
-            database = cls(connection)
-            await database._migrate(path)
-        except aiosqlite.Error as error:
-            await connection.close()
-            raise StoreError(f"The database {path} cannot be used: {error}.") from error
-        except BaseException:
-            await connection.close()
+            for _ in range(2):
+                connections.append(_connect(path))
+            writer, reader = connections
+            _migrate(writer, path)
+            reader.execute("PRAGMA query_only = ON")
+        except BaseException as error:
+            for connection in connections:
+                connection.close()
+            if isinstance(error, OSError | sqlite3.Error):
+                raise StoreError(f"The database {path} cannot be used: {error}.") from error
             raise
-        return database
+        return cls(writer, reader)
 
     async def close(self) -> None:
         """Wait for the transaction under way, then close."""
-        async with self._turn:
-            await self._connection.close()
+        await asyncio.gather(
+            self._on(self._writing, self._writer.close), self._on(self._reading, self._reader.close)
+        )
+        self._writing.shutdown(wait=False)
+        self._reading.shutdown(wait=False)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[aiosqlite.Connection]:
-        """One transaction: committed when the block ends, rolled back when it raises."""
-        async with self._turn:
-            try:
-                await self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-            except BaseException:
-                # Also when cancelled while BEGIN was on its way to the connection's thread: that
-                # thread runs statements in order, so this one comes right after it.
-                with suppress(aiosqlite.OperationalError):
-                    await self._connection.execute("ROLLBACK")
-                raise
-            await self._connection.execute("COMMIT")
+    async def write(self, work: Work[T]) -> T:
+        """Run `work` in a transaction: committed when it returns, rolled back when it raises.
 
-    @asynccontextmanager
-    async def reading(self) -> AsyncIterator[aiosqlite.Connection]:
-        """A turn on the connection for statements that change nothing."""
-        async with self._turn:
-            yield self._connection
+        Raises:
+            DiskFullError: there is no room for it; nothing was changed.
+        """
+        return await self._on(self._writing, lambda: _transact(self._writer, "IMMEDIATE", work))
 
-    async def _migrate(self, path: Path) -> None:
-        scripts = _migrations()
-        async with self._connection.execute("PRAGMA user_version") as cursor:
-            row = await cursor.fetchone()
-        version = int(row[0]) if row else 0
-        newest = max(scripts)
-        if version > newest:
-            raise StoreError(
-                f"{path} was written by a newer version of Riffbot (schema {version}, this one "
-                f"knows {newest}): start that version, or name another data folder."
-            )
-        for number in range(version + 1, newest + 1):
-            # One script is one transaction, its version number included.
-            await self._connection.executescript(
+    async def read(self, work: Work[T]) -> T:
+        """Run `work` on a snapshot of what is committed; it cannot change anything."""
+        return await self._on(self._reading, lambda: _transact(self._reader, "DEFERRED", work))
+
+    async def _on(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    # Each connection stays with one thread after it was opened here.
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.row_factory = sqlite3.Row
+    connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute("PRAGMA foreign_keys = ON")
+    return connection
+
+
+def _transact(connection: sqlite3.Connection, mode: str, work: Work[T]) -> T:
+    try:
+        connection.execute(f"BEGIN {mode}")
+        result = work(connection)
+        connection.execute("COMMIT")
+    except BaseException as error:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        if isinstance(error, sqlite3.OperationalError) and _is_full(error):
+            raise DiskFullError(str(error)) from error
+        raise
+    return result
+
+
+def _is_full(error: sqlite3.OperationalError) -> bool:
+    # A write that fails halfway (ENOSPC inside the WAL) may be reported as an I/O error.
+    return error.sqlite_errorcode in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE)
+
+
+def _migrate(connection: sqlite3.Connection, path: Path) -> None:
+    scripts = _migrations()
+    version = int(connection.execute("PRAGMA user_version").fetchone()[0])
+    newest = max(scripts)
+    if version > newest:
+        raise StoreError(
+            f"{path} was written by a newer version of Riffbot (schema {version}, this one "
+            f"knows {newest}): start that version, or name another data folder."
+        )
+    for number in range(version + 1, newest + 1):
+        # One script is one transaction, its version number included.
+        try:
+            connection.executescript(
                 f"BEGIN IMMEDIATE;\n{scripts[number]}\nPRAGMA user_version = {number};\nCOMMIT;"
             )
+        except BaseException:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
 
 
 def _migrations() -> dict[int, str]:

@@ -1,88 +1,257 @@
-"""Where everybody stands in the queue, and for how long, as the scheduler will serve them."""
+"""Where everybody stands in line, for how long and why, as the scheduler will serve them.
+
+The order is found by playing `bot.store.turns` forward over a snapshot, in the reader's thread. It
+is done once for every change of the line, however many ask. In a long line it takes a while, so it
+is then done only every so often, and asking gives what was known last.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import heapq
-from collections import defaultdict, deque
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 
+from bot.clock import Clock
 from bot.jobs import Waiting
 from bot.store.database import Database
+from bot.store.durations import Forecast, forecast
+from bot.store.turns import next_lane
 
-_GUESS_SECONDS = 8.0
-_RECENT = 20
+# Positions are recomputed at most for this share of the time.
+_SHARE = 0.1
+# So few are looked at at once, before anybody is answered.
+_SHORT_LINE = 500
+# A running job that takes longer than foretold is said to need a little more, not less than none.
+_LEAST_REMAINING = 0.1
 
-_User = tuple[str, str, str]
+_Who = tuple[str, str, str]
+
+
+@dataclass(slots=True)
+class _Requester:
+    who: _Who
+    start: float
+    joined: int
+    jobs: deque[sqlite3.Row] = field(default_factory=deque)
+
+
+@dataclass(slots=True)
+class _Community:
+    """One community's line, played forward: `take` gives its jobs in turn."""
+
+    policy: str
+    weight: float
+    start: float
+    joined: int
+    requesters: list[_Requester] = field(default_factory=list)
+    heap: list[tuple[float, int, int]] = field(default_factory=list)
+
+    def line_up(self) -> None:
+        if self.policy == "first-come":
+            order = sorted(
+                (job["seq"], index)
+                for index, requester in enumerate(self.requesters)
+                for job in requester.jobs
+            )
+            self.heap = [(float(seq), 0, index) for seq, index in order]
+        else:
+            self.heap = [
+                (requester.start, requester.joined, index)
+                for index, requester in enumerate(self.requesters)
+            ]
+            heapq.heapify(self.heap)
+
+    def take(self) -> sqlite3.Row:
+        _, _, index = heapq.heappop(self.heap)
+        requester = self.requesters[index]
+        job = requester.jobs.popleft()
+        if self.policy == "fair" and requester.jobs:
+            requester.start += job["cost"] / job["weight"]
+            heapq.heappush(self.heap, (requester.start, requester.joined, index))
+        return job
+
+
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """What was found, and about which state of the line."""
+
+    version: int = -1
+    model: str = ""
+    waiting: Mapping[str, Waiting] = field(default_factory=dict)
+    took: float = 0.0
+    at: float = -1e300
 
 
 class QueueView:
-    """Reads positions and expected times out of the database."""
+    """Reads positions, expected times and reasons out of the database."""
 
-    def __init__(self, database: Database) -> None:
-        self._database = database
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        *,
+        model: Callable[[], str] = lambda: "",
+        on_news: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Nothing is read before somebody asks.
 
-    async def waiting(self) -> dict[str, Waiting]:
-        """Position and expected seconds of every queued job, by job id.
-
-        The order is found by playing the scheduler's rule forward: requesters take turns, the one
-        served longest ago first, each one's jobs in order of arrival.
+        Args:
+            model: names what draws now: times are foretold from what it took before.
+            on_news: called when there are newer positions than `waiting` could give.
         """
-        async with self._database.reading() as db:
-            async with db.execute(
-                "SELECT j.id, j.seq, j.lane, j.platform, j.community, j.user, "
-                "coalesce(t.served, 0) AS served FROM jobs j "
-                "LEFT JOIN turns t USING (platform, community, user) "
-                "WHERE j.state = 'queued' ORDER BY j.lane = 'live' DESC, j.seq"
-            ) as cursor:
-                queued = list(await cursor.fetchall())
-            async with db.execute(
-                "SELECT count(*) AS running FROM jobs WHERE state = 'running'"
-            ) as cursor:
-                row = await cursor.fetchone()
-        running = int(row["running"]) if row else 0
-        each = await self.seconds_per_job()
-        order: list[str] = []
-        for lane in ("live", "riffs"):
-            order += _take_turns(
-                [
-                    (j["id"], j["seq"], j["served"], (j["platform"], j["community"], j["user"]))
-                    for j in queued
-                    if j["lane"] == lane
-                ]
+        self._database = database
+        self._clock = clock
+        self._model = model
+        self._on_news = on_news
+        self._known = _Known()
+        self._one_at_a_time = asyncio.Lock()
+        self._later: asyncio.Task[None] | None = None
+
+    async def waiting(self) -> Mapping[str, Waiting]:
+        """Where every queued job stands, by job id.
+
+        In a long line this is what was known a moment ago, and the newest jobs may be missing;
+        `on_news` is called once it is known better.
+        """
+        if len(self._known.waiting) <= _SHORT_LINE:
+            await self._look()
+        elif self._later is None or self._later.done():
+            self._later = asyncio.create_task(self._look_later())
+        return self._known.waiting
+
+    async def close(self) -> None:
+        """Stop looking."""
+        if self._later is not None:
+            self._later.cancel()
+            await asyncio.wait([self._later])
+
+    async def _look_later(self) -> None:
+        known = self._known
+        since = self._clock.monotonic() - known.at
+        await asyncio.sleep(max(0.0, known.took / _SHARE - since))
+        await self._look()
+        if self._known is not known:
+            self._on_news()
+
+    async def _look(self) -> None:
+        async with self._one_at_a_time:
+            model = self._model()
+            version = await self._database.read(_version)
+            if (version, model) == (self._known.version, self._known.model):
+                return
+            began = self._clock.monotonic()
+            version, waiting = await self._database.read(
+                lambda db: (_version(db), _play(db, model, self._clock.now()))
             )
-        return {
-            job_id: Waiting(position, (position + running) * each)
-            for position, job_id in enumerate(order, start=1)
-        }
-
-    async def seconds_per_job(self) -> float:
-        """Mean seconds of the latest renders, or a first guess."""
-        async with (
-            self._database.reading() as db,
-            db.execute(
-                "SELECT avg(seconds) AS mean FROM (SELECT rendered_at - started_at AS seconds "
-                "FROM jobs WHERE rendered_at IS NOT NULL ORDER BY rendered_at DESC LIMIT ?)",
-                (_RECENT,),
-            ) as cursor,
-        ):
-            row = await cursor.fetchone()
-        return _GUESS_SECONDS if row is None or row["mean"] is None else float(row["mean"])
+            now = self._clock.monotonic()
+            self._known = _Known(version, model, waiting, now - began, now)
 
 
-def _take_turns(queued: list[tuple[str, int, int, _User]]) -> list[str]:
-    """Job ids in the order in which turns will serve them; `queued` is in order of arrival."""
-    lines: dict[_User, deque[tuple[int, str]]] = defaultdict(deque)
-    served: dict[_User, int] = {}
-    for job_id, seq, last_served, user in queued:
-        lines[user].append((seq, job_id))
-        served[user] = last_served
-    turn = max(served.values(), default=0)
-    heap = [(served[user], line[0][0], user) for user, line in lines.items()]
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("SELECT version FROM queue").fetchone()["version"])
+
+
+def _play(db: sqlite3.Connection, model: str, now: float) -> dict[str, Waiting]:
+    times = forecast(db, model)
+    ahead = _Ahead(_seconds_running(db, times, now))
+    found: dict[str, Waiting] = {}
+    for job in _in_order(db):
+        found[job["id"]] = ahead.place(job, times.seconds(job["steps"], job["seconds"]))
+    return found
+
+
+def _seconds_running(db: sqlite3.Connection, times: Forecast, now: float) -> float:
+    """Seconds until what runs now is done, as far as can be told."""
+    rest = 0.0
+    for row in db.execute("SELECT steps, seconds, started_at FROM jobs WHERE state = 'running'"):
+        whole = times.seconds(row["steps"], row["seconds"])
+        rest += max(whole - max(now - row["started_at"], 0.0), _LEAST_REMAINING * whole)
+    return rest
+
+
+class _Ahead:
+    """Who and what stands before the next job, counted as the line is walked along."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._position = self._live = 0
+        self._jobs_of: dict[_Who, int] = {}
+        self._people_in: dict[tuple[str, str], int] = {}
+
+    def place(self, job: sqlite3.Row, seconds: float) -> Waiting:
+        self._seconds += seconds
+        self._position += 1
+        who = (job["platform"], job["community"], job["user"])
+        own = self._jobs_of.get(who, 0)
+        known = 1 if own else 0
+        here = self._people_in.get(who[:2], 0)
+        people = len(self._jobs_of) - known
+        waiting = Waiting(
+            position=self._position,
+            expected_seconds=self._seconds,
+            people_ahead=people,
+            from_elsewhere=people - (here - known),
+            own_ahead=own,
+            live_ahead=self._live,
+        )
+        if job["lane"] == "live":
+            self._live += 1
+        else:
+            self._jobs_of[who] = own + 1
+            if not known:
+                self._people_in[who[:2]] = here + 1
+        return waiting
+
+
+def _in_order(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
+    """Every queued job, in the order in which turns will serve them."""
+    columns = "id, seq, lane, platform, community, user, cost, weight, steps, seconds"
+    live = deque(
+        db.execute(
+            f"SELECT {columns} FROM jobs WHERE state = 'queued' AND lane = 'live' "  # noqa: S608
+            "ORDER BY coalesce(deadline, 1e300), seq"
+        )
+    )
+    riffs = db.execute(
+        f"SELECT {columns} FROM jobs WHERE state = 'queued' AND lane = 'riffs' "  # noqa: S608
+        "ORDER BY platform, community, user, seq"
+    ).fetchall()
+    communities = _communities(db, riffs)
+    heap = [(one.start, one.joined, index) for index, one in enumerate(communities)]
     heapq.heapify(heap)
-    order: list[str] = []
-    while heap:
-        _, _, user = heapq.heappop(heap)
-        order.append(lines[user].popleft()[1])
-        turn += 1
-        if lines[user]:
-            heapq.heappush(heap, (turn, lines[user][0][0], user))
-    return order
+    live_run = int(db.execute("SELECT live_run FROM queue").fetchone()["live_run"])
+    while live or heap:
+        if next_lane(bool(live), bool(heap), live_run) == "live":
+            live_run += 1 if heap else 0
+            yield live.popleft()
+            continue
+        live_run = 0
+        _, _, index = heapq.heappop(heap)
+        community = communities[index]
+        job = community.take()
+        if community.heap:
+            community.start += job["cost"] / community.weight
+            heapq.heappush(heap, (community.start, community.joined, index))
+        yield job
+
+
+def _communities(db: sqlite3.Connection, riffs: list[sqlite3.Row]) -> list[_Community]:
+    communities: dict[tuple[str, str], _Community] = {
+        (row["platform"], row["community"]): _Community(
+            row["policy"], row["weight"], row["pass"], row["joined"]
+        )
+        for row in db.execute("SELECT * FROM communities WHERE waiting > 0")
+    }
+    requesters: dict[_Who, _Requester] = {}
+    for row in db.execute("SELECT * FROM requesters WHERE waiting > 0"):
+        who = (row["platform"], row["community"], row["user"])
+        requesters[who] = _Requester(who, row["pass"], row["joined"])
+        communities[who[:2]].requesters.append(requesters[who])
+    for job in riffs:
+        requesters[job["platform"], job["community"], job["user"]].jobs.append(job)
+    for community in communities.values():
+        community.line_up()
+    return list(communities.values())

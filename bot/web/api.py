@@ -142,18 +142,20 @@ class Api:
         match = _CLIP.match(request.match_info["name"])
         if match is None:
             raise NotFoundRefusal("There is no such clip.")
-        name, kind = match[0], match["kind"]
+        kind = match["kind"]
+        job = (await self._studio.view(match["job"])).job
+        index = int(match["index"][1:]) - 1 if match["index"] else 0
+        files = next((clip.files for clip in job.clips if clip.index == index), {})
+        path = self._clips / files[kind] if kind in files else None
+        if path is None or not await asyncio.to_thread(path.is_file):
+            raise NotFoundRefusal("This clip is not here (any more).")
         headers = {
             "Content-Type": MEDIA_TYPES[kind],
             "Cache-Control": "private, max-age=31536000, immutable",
         }
         if request.query.get("download"):
-            wanted = (await self._studio.view(match["job"])).job.request
-            stem = file_stem(wanted.prompt, wanted.seed)
+            stem = file_stem(job.request.prompt, job.request.seed)
             headers["Content-Disposition"] = _attachment(f"{stem}{match['index'] or ''}.{kind}")
-        path = self._clips / name[:2] / name
-        if not await asyncio.to_thread(path.is_file):
-            raise NotFoundRefusal("This clip is not here (any more).")
         return web.FileResponse(path, headers=headers)
 
     async def healthz(self, request: web.Request) -> web.Response:

@@ -18,7 +18,7 @@ from tests.bot.house import Start, is_delivered, is_drawing
 @pytest.mark.skipif(os.name != "posix", reason="SIGKILL")
 async def test_killed_at_any_moment_nothing_is_lost(tmp_path: Path, start: Start) -> None:
     bot = await start(tmp_path / "data")
-    long = await bot.json("POST", "/api/riffs", {"prompt": "jazz", "steps": 100, "seed": 1})
+    long = await bot.json("POST", "/api/riffs", {"prompt": "jazz", "steps": 56, "seed": 1})
     short = await bot.json("POST", "/api/riffs", {"prompt": "techno", "steps": 1, "seed": 2})
     await bot.until(long["id"], is_drawing)
     await bot.end(signal.SIGKILL)
@@ -79,8 +79,14 @@ async def test_with_nothing_to_listen_on_it_does_not_start(tmp_path: Path) -> No
 
 
 async def test_halves_of_files_are_cleared_away(tmp_path: Path) -> None:
-    half = tmp_path / "clips" / "ab" / "abc.mp3.part"
-    half.parent.mkdir(parents=True)
-    half.write_bytes(b"x")
+    halves = [
+        tmp_path / "clips" / "ab" / "abc.mp3.part",
+        tmp_path / "clips" / "ab" / f"{'ab' * 32}.mp3",
+        tmp_path / "work" / "abc.mp3",
+        tmp_path / "sources" / "abc.part",
+    ]
+    for half in halves:
+        half.parent.mkdir(parents=True, exist_ok=True)
+        half.write_bytes(b"x")
     async with app.running(Config(data=tmp_path, web=WebConfig(port=0), adapters=())):
-        assert not half.exists()
+        assert [half for half in halves if half.exists()] == []

@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import math
+import sqlite3
+from contextlib import closing
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.limits import RateLimit, forget_idle, give_back, judge, take
-from tests.bot.conftest import Kit
+from bot.limits import Charge, RateLimit, forget_idle, judge, note_charges, refund, take
+from generation.request import GenerationRequest
+from tests.bot.conftest import Kit, person
 
 LIMIT = RateLimit(burst=5, period=30)
 
@@ -44,34 +47,85 @@ def test_waiting_as_long_as_told_is_enough() -> None:
     assert judge(LIMIT, refused.tat, 1000.0 + refused.retry_after).allowed
 
 
-def test_more_than_the_burst_never_conforms() -> None:
-    assert judge(LIMIT, None, 0.0, cost=6).retry_after == math.inf
+def test_what_costs_more_than_the_burst_needs_a_full_bucket_and_leaves_a_debt() -> None:
+    verdict = judge(LIMIT, None, 0.0, cost=8)
+    assert verdict.allowed
+    refused = judge(LIMIT, verdict.tat, 0.0)
+    assert refused.retry_after == (8 - 5 + 1) * LIMIT.period
+    assert judge(LIMIT, verdict.tat, refused.retry_after).allowed
+    partly = judge(LIMIT, judge(LIMIT, None, 0.0).tat, 0.0, cost=8)
+    assert (partly.allowed, partly.retry_after) == (False, LIMIT.period)
 
 
-async def test_charges_last_and_can_be_given_back(kit: Kit) -> None:
+def charge(key: str, cost: float = 1.0, limit: RateLimit = LIMIT) -> list[Charge]:
+    return [Charge(key, limit, cost)]
+
+
+async def test_charges_last_and_can_be_given_back_once(kit: Kit) -> None:
     now = kit.clock.now()
-    async with kit.database.transaction() as tx:
-        verdicts = [await take(tx, "user:a", LIMIT, now) for _ in range(6)]
+
+    def work(tx: sqlite3.Connection) -> None:
+        job = kit.ledger.add(tx, person("a"), GenerationRequest("jazz", seed=1), [])
+        verdicts = [take(tx, charge("user:a"), now) for _ in range(6)]
         assert [verdict.allowed for verdict in verdicts] == [True] * 5 + [False]
-        assert (await take(tx, "user:b", LIMIT, now)).allowed
-        await give_back(tx, "user:a", LIMIT)
-        assert (await take(tx, "user:a", LIMIT, now)).allowed
-        assert not (await take(tx, "user:a", LIMIT, now)).allowed
+        assert take(tx, charge("user:b"), now).allowed
+        note_charges(tx, job, {"user:a": LIMIT.period})
+        refund(tx, job)
+        refund(tx, job)
+        assert take(tx, charge("user:a"), now).allowed
+        assert not take(tx, charge("user:a"), now).allowed
+
+    await kit.database.write(work)
 
 
-async def test_a_clock_set_back_locks_nobody_out(kit: Kit) -> None:
-    async with kit.database.transaction() as tx:
-        await take(tx, "user:a", LIMIT, 2_000_000_000.0)
-        verdict = await take(tx, "user:a", LIMIT, 1_000_000_000.0)
-        assert verdict.retry_after <= LIMIT.period
+async def test_all_limits_are_charged_or_none(kit: Kit) -> None:
+    now = kit.clock.now()
+
+    def work(tx: sqlite3.Connection) -> None:
+        tight = RateLimit(burst=1, period=60)
+        both = [*charge("user:a"), *charge("community:x", limit=tight)]
+        assert take(tx, both, now).allowed
+        refused = take(tx, both, now)
+        assert (refused.allowed, refused.retry_after) == (False, 60)
+        verdicts = [take(tx, charge("user:a"), now) for _ in range(5)]
+        assert [verdict.allowed for verdict in verdicts] == [True] * 4 + [False]
+
+    await kit.database.write(work)
+
+
+@given(
+    steps=st.lists(
+        st.tuples(st.floats(0, 100), st.floats(-1e6, 1e6), st.floats(0.25, 8)), max_size=40
+    )
+)
+def test_a_clock_that_steps_gives_nobody_more_and_locks_nobody_out(
+    steps: list[tuple[float, float, float]],
+) -> None:
+    """Time passes for real, and now and then the clock is set to something else.
+
+    Setting it back lets nobody wait longer than they would on an empty bucket; only setting it
+    forward can refill a bucket early.
+    """
+    with closing(sqlite3.connect(":memory:")) as tx:
+        tx.row_factory = sqlite3.Row
+        tx.execute("CREATE TABLE rate_limits (key TEXT PRIMARY KEY, tat REAL, at REAL)")
+        now = 1e9
+        for passes, jump, cost in steps:
+            now += passes + min(jump, 0.0)
+            verdict = take(tx, charge("k", cost), now)
+            most = (5 + 8) * LIMIT.period
+            assert 0 <= verdict.retry_after <= most
+            if verdict.allowed:
+                assert verdict.tat - now <= most
 
 
 async def test_full_buckets_are_forgotten(kit: Kit) -> None:
-    async with kit.database.transaction() as tx:
-        await take(tx, "user:a", LIMIT, 1000.0)
-        await forget_idle(tx, 1029.0)
-        assert await (await tx.execute("SELECT count(*) FROM rate_limits")).fetchone() is not None
-        await forget_idle(tx, 1031.0)
-        row = await (await tx.execute("SELECT count(*) AS n FROM rate_limits")).fetchone()
-    assert row is not None
-    assert row["n"] == 0
+    def work(tx: sqlite3.Connection) -> list[int]:
+        take(tx, charge("user:a"), 1000.0)
+        left = []
+        for now in (1029.0, 1031.0):
+            forget_idle(tx, now)
+            left.append(tx.execute("SELECT count(*) FROM rate_limits").fetchone()[0])
+        return left
+
+    assert await kit.database.write(work) == [1, 0]

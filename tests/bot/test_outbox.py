@@ -45,8 +45,9 @@ async def delivering(kit: Kit, mailbox: Mailbox) -> AsyncIterator[None]:
 
 async def rendered(kit: Kit) -> str:
     job_id = (await kit.studio.submit(person("ann"), Ask("jazz"), HOME)).job.id
-    await kit.ledger.claim("worker-1", 60)
-    await kit.ledger.record_rendered(job_id, [a_clip()])
+    job = await kit.ledger.claim("worker-1", 60)
+    assert job is not None
+    await kit.ledger.record_rendered(job, [a_clip()])
     kit.events.publish(JobChanged(job_id))
     return job_id
 
@@ -70,9 +71,10 @@ async def test_what_is_rendered_later_is_delivered_once(kit: Kit) -> None:
 
 async def test_a_failed_job_is_answered_too(kit: Kit) -> None:
     mailbox = Mailbox(lambda delivery: "m1")
-    job_id = (await kit.studio.submit(person("ann"), Ask("jazz"), HOME)).job.id
-    await kit.ledger.claim("worker-1", 60)
-    await kit.ledger.record_failed(job_id, "Sorry.")
+    await kit.studio.submit(person("ann"), Ask("jazz"), HOME)
+    job = await kit.ledger.claim("worker-1", 60)
+    assert job is not None
+    await kit.ledger.record_failed(job, "Sorry.")
     async with delivering(kit, mailbox):
         await soon(mailbox.tried.wait())
     assert mailbox.got[0].job.error == "Sorry."
@@ -103,7 +105,7 @@ async def test_a_fault_in_an_adapter_postpones_and_loses_nothing(kit: Kit) -> No
             async for _ in events:
                 break
     assert (await kit.studio.view(job_id)).job.state == "rendered"
-    at = await kit.ledger.next_delivery_at(["local"])
+    at = await kit.ledger.deliveries.next_at("local")
     assert at is not None
     assert at > kit.clock.now()
 

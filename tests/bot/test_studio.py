@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 
-import aiosqlite
 import pytest
 
 from bot.errors import BusyRefusal, ForbiddenRefusal, NotFoundRefusal
@@ -23,8 +23,8 @@ async def test_a_job_is_on_disk_before_anyone_is_told(kit: Kit) -> None:
     assert view.waiting.position == 1
     assert kit.woken == [None]
     # Another connection sees only what is committed.
-    async with aiosqlite.connect(kit.path) as other:
-        rows = list(await other.execute_fetchall("SELECT id, state FROM jobs"))
+    with sqlite3.connect(kit.path) as other:
+        rows = other.execute("SELECT id, state FROM jobs").fetchall()
     assert rows == [(view.job.id, "queued")]
 
 
@@ -57,11 +57,10 @@ async def test_a_full_queue_is_said_and_not_charged(kit: Kit) -> None:
         await kit.studio.submit(person(f"u{number}"), Ask("jazz"), HOME)
     with pytest.raises(BusyRefusal, match="queue is full"):
         await kit.studio.submit(person("late"), Ask("jazz"), HOME)
-    async with kit.database.reading() as db:
-        rows = await (
-            await db.execute("SELECT * FROM rate_limits WHERE key LIKE '%late'")
-        ).fetchall()
-    assert list(rows) == []
+    rows = await kit.database.read(
+        lambda db: db.execute("SELECT * FROM rate_limits WHERE key LIKE '%late'").fetchall()
+    )
+    assert rows == []
 
 
 async def test_at_once_from_many_tabs_nobody_gets_more_than_the_burst(kit: Kit) -> None:

@@ -42,7 +42,7 @@ class Site:
         for kind in ("mp3", "wav", "png"):
             (folder / f"{job.id}.{kind}").write_bytes(kind.encode() * 100)
             files[kind] = f"{job.id[:2]}/{job.id}.{kind}"
-        await ledger.record_rendered(job.id, [Clip(0, files, 5.12, 44100, 225_792, {"seed": "7"})])
+        await ledger.record_rendered(job, [Clip(0, files, 5.12, 44100, 225_792, {"seed": "7"})])
 
 
 @pytest.fixture

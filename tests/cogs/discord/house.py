@@ -7,6 +7,7 @@ drawn: `House.render` takes the next job from the ledger and records a small cli
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -106,12 +107,12 @@ class House:
     async def end(self, job: Job, clips: tuple[Clip, ...]) -> None:
         """The worker is done; the clips go out."""
         self.clock.time += 4.2
-        assert await self.ledger.record_rendered(job.id, clips)
+        assert await self.ledger.record_rendered(job, clips)
         self.events.publish(JobChanged(job.id), QueueMoved())
 
     async def fail(self, job: Job, sentence: str) -> None:
         """The worker gives up; the requester is owed the reason."""
-        assert await self.ledger.record_failed(job.id, sentence)
+        assert await self.ledger.record_failed(job, sentence)
         self.events.publish(JobChanged(job.id), QueueMoved())
 
     async def state(self, job: Job, *wanted: JobState) -> Job:
@@ -143,12 +144,13 @@ class House:
         self.events.publish(JobChanged(job.id))
 
     async def _attempts(self, job: Job) -> int:
-        async with (
-            self.database.reading() as db,
-            db.execute("SELECT attempts FROM deliveries WHERE job_id = ?", (job.id,)) as cursor,
-        ):
-            row = await cursor.fetchone()
-        return 0 if row is None else int(row["attempts"])
+        def read(db: sqlite3.Connection) -> int:
+            row = db.execute(
+                "SELECT attempts FROM deliveries WHERE job_id = ? AND begun_at IS NULL", (job.id,)
+            ).fetchone()
+            return 0 if row is None else int(row["attempts"])
+
+        return await self.database.read(read)
 
 
 def is_status(message: Message) -> bool:
@@ -178,7 +180,7 @@ async def open_house(
     studio = Studio(
         database=database,
         ledger=ledger,
-        queue=QueueView(database),
+        queue=QueueView(database, clock),
         events=events,
         policy=OpenPolicy(),
         settings=FixedSettings(RiffSettings(limit, queued_per_user=10, queued_in_all=100)),

@@ -21,7 +21,7 @@ from tests.peers.discord import DiscordPeer, Fault
 
 async def owed(house: House) -> Delivery:
     house.clock.time += 1e6
-    (delivery,) = await house.ledger.due_deliveries(["discord"])
+    (delivery,) = await house.ledger.deliveries.due("discord")
     return delivery
 
 

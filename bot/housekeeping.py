@@ -1,0 +1,54 @@
+"""What has to be tidied up now and then: old files, idle limits, requesters long gone."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sqlite3
+
+from bot import limits
+from bot.clock import Clock
+from bot.store import turns
+from bot.store.clipfiles import ClipFiles
+from bot.store.database import Database, DiskFullError
+from bot.store.sources import Sources
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 600.0
+
+
+class Housekeeping:
+    """Keeps the data folder within its budget."""
+
+    def __init__(
+        self, database: Database, clock: Clock, files: ClipFiles, sources: Sources
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._files = files
+        self._sources = sources
+
+    async def clean_up(self) -> None:
+        """After a start: clear away what a killed bot or worker left behind."""
+        await self._files.clean_up()
+        await self._sources.clean_up()
+
+    async def run(self) -> None:
+        """Tidy up every ten minutes until cancelled. What goes wrong is tried again then."""
+        while True:
+            try:
+                await self.tidy()
+            except (OSError, DiskFullError):
+                log.exception("tidying up did not work")
+            await asyncio.sleep(_INTERVAL)
+
+    async def tidy(self) -> None:
+        """Tidy up once."""
+        await self._files.prune()
+        await self._sources.prune()
+        await self._database.write(self._forget)
+
+    def _forget(self, tx: sqlite3.Connection) -> None:
+        limits.forget_idle(tx, self._clock.now())
+        turns.forget_idle(tx)
