@@ -1,35 +1,40 @@
 """The one door into generation: requests in, clips out.
 
-request ─► embeddings ─► latents ─► picture ─► waveform ─► MP3, WAV, PNG
+request ─► plan ─► embeddings, noise ─► latents ─► picture ─► waveform ─► MP3, WAV, PNG
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+import gc
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 from PIL import Image
 
-from generation import audio, inversion
+from generation import inversion
+from generation.artist import Artist, Moment
 from generation.checkpoint import Checkpoint, choose_device, load_checkpoint
-from generation.circular import make_circular
-from generation.errors import BadRequestError
-from generation.prompts import embed
+from generation.errors import GenerationError
+from generation.finishing import AUDIO_FILES, picture_bytes, sound_bytes, sound_of, write_files
+from generation.ladder import is_out_of_memory
+from generation.plan import Drawing, Planner
 from generation.request import Clip, GenerationRequest, Length, Progress
-from generation.sampler import decode, denoise, initial_noise
 from generation.spectrogram import SpectrogramParams
 from generation.tags import Tags
-from generation.version import version
+from generation.task import Outcome, Task
+from generation.tempo import MIN_SECONDS
 
-MIN_SECONDS = 2.56
-MAX_SECONDS = 20.48
-
-_AUDIO_FILES: tuple[audio.AudioFormat, ...] = ("wav", "mp3")
+log = logging.getLogger(__name__)
 
 OnProgress = Callable[[Progress], None]
+
+_UNEXPECTED = (
+    "Something went wrong inside the sound worker; its log has the details. "
+    "A different wording or seed may work."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,28 +42,18 @@ class EngineOptions:
     """How the engine runs.
 
     Attributes:
-        checkpoint: `starter`, or the path of a diffusers folder.
+        checkpoint: `starter`, or what else `generation.checkpoint.load_checkpoint` takes.
         device: `auto`, `cpu`, `cuda` or `mps`.
         threads: processor threads for torch; 0 lets torch choose.
         inversion: quality preset of `generation.inversion`.
+        sources: folder of sounds and pictures to build on, `sources/ab/abcd…`; empty for none.
     """
 
     checkpoint: str = "starter"
     device: str = "auto"
     threads: int = 0
     inversion: inversion.Quality = "standard"
-
-
-@dataclass(frozen=True, slots=True)
-class _Choices:
-    """A request with everything settled that it left open."""
-
-    prompt: str
-    negative: str
-    seed: int
-    steps: int
-    guidance_scale: float
-    width: int
+    sources: str = ""
 
 
 class Engine:
@@ -68,164 +63,188 @@ class Engine:
         CheckpointError: the checkpoint or device cannot be used.
     """
 
-    def __init__(self, options: EngineOptions) -> None:
+    def __init__(self, options: EngineOptions, checkpoint: Checkpoint | None = None) -> None:
+        """Load what `options` name, or take a checkpoint that is loaded already."""
         if options.threads:
             torch.set_num_threads(options.threads)
         self._options = options
         self._params = SpectrogramParams()
-        self.checkpoint: Checkpoint = load_checkpoint(
+        self.checkpoint = checkpoint or load_checkpoint(
             options.checkpoint, choose_device(options.device)
         )
-        make_circular(self.checkpoint.unet)
-        make_circular(self.checkpoint.vae)
+        sources = Path(options.sources) if options.sources else None
+        self._planner = Planner(self.checkpoint, self._params, sources)
+        self._artist = Artist(self.checkpoint, self._params)
+
+    @property
+    def model(self) -> Mapping[str, str]:
+        """Name and hash of the checkpoint."""
+        return {"name": self.checkpoint.preferences.name, "hash": self.checkpoint.fingerprint}
 
     def warm_up(self) -> None:
         """Make everything that is slow only once: kernels, memory, the encoder process."""
         inversion.warm_up()
         request = GenerationRequest("warm-up", seed=0, steps=1, length=Length(MIN_SECONDS))
-        choices = self._choose(request, 0)
-        image = self._draw(choices, lambda progress: None)
-        self._encode(image, choices, "warm-up", lambda progress: None)
+        [drawing] = self._planner.plan(request)
+        [image] = self._artist.draw([drawing], _look_at_once)
+        waveform = sound_of(drawing, image, self._params, self._options.inversion)
+        for kind in AUDIO_FILES:
+            sound_bytes(waveform, kind, drawing, self._params.sample_rate, Tags())
+
+    def relieve(self, level: int) -> None:
+        """Use less memory from now on: 0 frees caches, 1 decodes in small tiles as well."""
+        self._artist.relieve(level)
+        gc.collect()
+        if self.checkpoint.device.type == "cuda":
+            torch.cuda.empty_cache()
+        elif self.checkpoint.device.type == "mps":
+            torch.mps.empty_cache()
 
     def make(
         self, request: GenerationRequest, folder: Path, stem: str, on_progress: OnProgress
     ) -> list[Clip]:
-        """Make every clip of a request.
-
-        Args:
-            request: what to make.
-            folder: where the files go; made if it is missing.
-            stem: name of the first clip's files; later ones get `-2`, `-3`, ….
-            on_progress: told after every step; what it raises ends the run, leaving no file.
-
-        Returns:
-            The clips, with absolute paths in `files`.
+        """Make every clip of one request: `make_batch` of one task.
 
         Raises:
-            BadRequestError: the checkpoint cannot do what is asked.
-            MediaError: the result could not be encoded.
+            GenerationError: what became of it, if not clips.
         """
-        folder.mkdir(parents=True, exist_ok=True)
-        return [
-            self._make_one(
-                request, index, folder, stem if index == 0 else f"{stem}-{index + 1}", on_progress
-            )
-            for index in range(request.clips)
-        ]
+        [outcome] = self.make_batch([Task(request, folder, stem, on_progress)])
+        if isinstance(outcome, GenerationError):
+            raise outcome
+        return outcome
 
-    def _make_one(
-        self,
-        request: GenerationRequest,
-        index: int,
-        folder: Path,
-        stem: str,
-        on_progress: OnProgress,
-    ) -> Clip:
-        choices = self._choose(request, index)
-        image = self._draw(choices, on_progress)
-        files = self._encode(image, choices, request.prompt, on_progress)
-        paths = {kind: folder / f"{stem}.{kind}" for kind in files}
-        for kind, data in files.items():
-            _write_whole(paths[kind], data)
-        samples = self._params.samples_for(choices.width, circular=True)
+    def make_batch(self, tasks: Sequence[Task]) -> list[Outcome]:
+        """Make every clip of several requests; pictures that can be drawn together are.
+
+        Returns:
+            For each task its clips, with absolute paths in `files`, or the error that ended it:
+            BadRequestError (the checkpoint cannot do what is asked), MediaError (a source cannot be
+            read or the result not be written), or what its `on_progress` raised. Such a task
+            leaves no file, and the others go on.
+
+        Raises:
+            MemoryError, torch.OutOfMemoryError: there was too little memory for this batch.
+        """
+        hands = [_Hand(task) for task in tasks]
+        for hand in hands:
+            hand.attempt(self._plan)
+        works = [(hand, index) for hand in hands for index in range(len(hand.drawings))]
+        drawings = [hand.drawings[index] for hand, index in works]
+        for batch in self._artist.batches(drawings):
+            self._draw([works[index] for index in batch])
+        for hand in hands:
+            hand.attempt(self._finish)
+        return [hand.clips if hand.error is None else hand.error for hand in hands]
+
+    def _plan(self, hand: _Hand) -> None:
+        hand.tell(Progress("reading", 0, 1))
+        hand.drawings = self._planner.plan(hand.task.request)
+        hand.pictures = [None] * len(hand.drawings)
+        hand.shares = [0.0] * len(hand.drawings)
+        hand.tell(hand.drawn(0, Moment(0, 1, bytes)))
+
+    def _draw(self, works: Sequence[tuple[_Hand, int]]) -> None:
+        works = [(hand, index) for hand, index in works if hand.error is None]
+        if not works:
+            return
+
+        def note(row: int, moment: Moment) -> None:
+            hand, index = works[row]
+            hand.attempt(lambda hand: hand.look(index, moment))
+            if all(hand.error is not None for hand, _ in works):
+                raise _NobodyWaits
+
+        try:
+            images = self._artist.draw([hand.drawings[index] for hand, index in works], note)
+        except _NobodyWaits:
+            return
+        except GenerationError as error:
+            for hand, _ in works:
+                hand.error = hand.error or error
+            return
+        for (hand, index), image in zip(works, images, strict=True):
+            hand.pictures[index] = image
+
+    def _finish(self, hand: _Hand) -> None:
+        count, rate = len(hand.drawings), self._params.sample_rate
+        waveforms = []
+        for index, (drawing, image) in enumerate(zip(hand.drawings, hand.pictures, strict=True)):
+            assert image is not None
+            hand.tell(Progress("sounding", index, count))
+            waveforms.append(sound_of(drawing, image, self._params, self._options.inversion))
+        encoded: list[dict[str, bytes]] = []
+        steps = (1 + len(AUDIO_FILES)) * count
+        for drawing, image, waveform in zip(hand.drawings, hand.pictures, waveforms, strict=True):
+            assert image is not None
+            done = (1 + len(AUDIO_FILES)) * len(encoded)
+            hand.tell(Progress("encoding", done, steps))
+            tags = Tags(title=drawing.request.prompt, recipe=self._planner.recipe(drawing))
+            files = {"png": picture_bytes(image, self._params, tags)}
+            for number, kind in enumerate(AUDIO_FILES, start=1):
+                hand.tell(Progress("encoding", done + number, steps))
+                files[kind] = sound_bytes(waveform, kind, drawing, rate, tags)
+            encoded.append(files)
+        # Nothing is written before everything is made: a cancelled task leaves no file.
+        hand.clips = [self._stored(hand, index, files) for index, files in enumerate(encoded)]
+
+    def _stored(self, hand: _Hand, index: int, files: Mapping[str, bytes]) -> Clip:
+        drawing, task = hand.drawings[index], hand.task
+        stem = task.stem if index == 0 else f"{task.stem}-{index + 1}"
+        samples, rate = drawing.measure.samples, self._params.sample_rate
         return Clip(
             index=index,
-            files={kind: str(path) for kind, path in paths.items()},
-            seconds=samples / self._params.sample_rate,
-            sample_rate=self._params.sample_rate,
+            files=write_files(files, task.folder, stem),
+            seconds=samples / rate,
+            sample_rate=rate,
             samples=samples,
-            recipe=self._recipe(choices),
+            recipe=self._planner.recipe(drawing),
         )
 
-    def _choose(self, request: GenerationRequest, index: int) -> _Choices:
-        preferences = self.checkpoint.preferences
-        if request.kind != "text" or request.sources:
-            raise BadRequestError("I can only make riffs from text so far.")
-        return _Choices(
-            prompt=request.prompt,
-            negative=request.negative,
-            seed=request.seed + index,
-            steps=request.steps or preferences.steps,
-            guidance_scale=(
-                preferences.guidance_scale
-                if request.guidance_scale is None
-                else request.guidance_scale
-            ),
-            width=self._width(request),
-        )
 
-    def _width(self, request: GenerationRequest) -> int:
-        """Columns of the picture: the nearest width that the UNet can draw."""
-        length = request.length or Length()
-        seconds = length.value
-        if length.unit == "beats":
-            if request.bpm is None:
-                raise BadRequestError("A length in beats needs a tempo, for example 90 bpm.")
-            seconds *= 60 / request.bpm
-        if not MIN_SECONDS <= seconds <= MAX_SECONDS or math.isnan(seconds):
-            raise BadRequestError(
-                f"A loop can last {MIN_SECONDS:g} to {MAX_SECONDS:g} seconds, not {seconds:g}."
-            )
-        multiple = self.checkpoint.width_multiple
-        columns = seconds * 1000 / self._params.step_ms
-        return multiple * max(1, round(columns / multiple))
-
-    def _draw(self, choices: _Choices, on_progress: OnProgress) -> Image.Image:
-        checkpoint = self.checkpoint
-        on_progress(Progress("reading", 0, 1))
-        embeddings = embed(checkpoint, [choices.negative, choices.prompt])
-        on_progress(Progress("drawing", 0, choices.steps))
-        noise = initial_noise(
-            [choices.seed],
-            checkpoint.latent_channels,
-            self._params.mel_bins // checkpoint.downscale,
-            choices.width // checkpoint.downscale,
-        )
-        latents = denoise(
-            checkpoint,
-            embeddings,
-            noise,
-            steps=choices.steps,
-            guidance_scale=choices.guidance_scale,
-            on_step=lambda done, steps: on_progress(Progress("drawing", done, steps)),
-        )
-        return Image.fromarray(decode(checkpoint, latents)[0]).convert("RGB")
-
-    def _encode(
-        self, image: Image.Image, choices: _Choices, title: str, on_progress: OnProgress
-    ) -> dict[str, bytes]:
-        params = self._params
-        on_progress(Progress("sounding", 0, 1))
-        waveform = inversion.waveform_from_image(
-            image, params, circular=True, quality=self._options.inversion, seed=choices.seed
-        )
-        on_progress(Progress("encoding", 0, 3))
-        mastered = audio.master(waveform, params.sample_rate)
-        tags = Tags(title=title, recipe=self._recipe(choices))
-        files = {"png": audio.png_bytes(image, params, tags)}
-        for done, kind in enumerate(_AUDIO_FILES, start=1):
-            on_progress(Progress("encoding", done, 3))
-            files[kind] = audio.encode(mastered, params.sample_rate, kind, tags)
-        return files
-
-    def _recipe(self, choices: _Choices) -> Mapping[str, str]:
-        negative = {"negative": choices.negative} if choices.negative else {}
-        return {
-            "prompt": choices.prompt,
-            **negative,
-            "seed": str(choices.seed),
-            "steps": str(choices.steps),
-            "guidance_scale": f"{choices.guidance_scale:g}",
-            "width": str(choices.width),
-            "scheduler": type(self.checkpoint.scheduler).__name__,
-            "model": self.checkpoint.preferences.name,
-            "model_hash": self.checkpoint.fingerprint,
-            "riffbot": version(),
-        }
+class _NobodyWaits(Exception):  # noqa: N818 - the end of a batch, not a message for people
+    """Every task of a batch has ended while it was being drawn."""
 
 
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that its name never stands for half of it."""
-    part = path.with_name(path.name + ".part")
-    part.write_bytes(data)
-    part.replace(path)
+@dataclass
+class _Hand:
+    """One task while it is being made."""
+
+    task: Task
+    drawings: list[Drawing] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+    pictures: list[Image.Image | None] = field(default_factory=list)
+    clips: list[Clip] = field(default_factory=list)
+    error: GenerationError | None = None
+
+    def attempt(self, step: Callable[[_Hand], None]) -> None:
+        """Take a step, unless the task has ended; an error ends this task alone."""
+        if self.error is not None:
+            return
+        try:
+            step(self)
+        except GenerationError as error:
+            self.error = error
+        except Exception as error:
+            if is_out_of_memory(error):
+                raise
+            log.exception("%s failed", self.task.stem)
+            self.error = GenerationError(_UNEXPECTED)
+
+    def tell(self, progress: Progress) -> None:
+        self.task.on_progress(progress)
+
+    def look(self, index: int, moment: Moment) -> None:
+        """One step of a drawing is done."""
+        self.tell(self.drawn(index, moment))
+        if self.task.on_preview is not None:
+            self.task.on_preview(moment.draw_preview)
+
+    def drawn(self, index: int, moment: Moment) -> Progress:
+        """How far the task is, in steps; a drawing that its strength cuts short counts full."""
+        self.shares[index] = moment.done / moment.total
+        steps = self.drawings[0].steps
+        return Progress("drawing", round(sum(self.shares) * steps), len(self.shares) * steps)
+
+
+def _look_at_once(row: int, moment: Moment) -> None:
+    moment.draw_preview()

@@ -10,11 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from generation.mel import FloatArray
 from generation.request import Side
-from generation.sources import Canvas, Sound
+from generation.sources import Canvas, Mask, Sound
 
 _JOIN_SECONDS = 0.03
 _END_SECONDS = 0.06
@@ -49,11 +48,11 @@ class Extension:
         whole[:, self._start : self._start + kept.shape[1]] = kept
         return Sound(whole, self.sound.params).canvas(width)
 
-    def mask(self, width: int, height: int) -> NDArray[np.bool_]:
-        """True in columns whose middle lies in the new part; shape `(height, width)`."""
+    def mask(self, width: int, height: int) -> Mask:
+        """1 in columns whose middle lies in the new part; shape `(height, width)`."""
         middle = (np.arange(width) + 0.5) * self.samples / width
         new = (middle < self._start) | (middle >= self._start + self.sound.samples)
-        return np.broadcast_to(new, (height, width)).copy()
+        return np.broadcast_to(new, (height, width)).astype(np.float32)
 
     def compose(self, drawn: FloatArray) -> FloatArray:
         """Put the kept samples back.

@@ -8,9 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from generation.checkpoint import Checkpoint, Preferences
 from generation.errors import BadRequestError
 from generation.extension import Extension
@@ -24,7 +21,7 @@ from generation.request import (
     Length,
     SourceRole,
 )
-from generation.sources import Canvas, Picture, Sound, find_source, open_mask, open_material
+from generation.sources import Canvas, Mask, Picture, Sound, find_source, open_mask, open_material
 from generation.spectrogram import SpectrogramParams
 from generation.tempo import MAX_SECONDS, MIN_SECONDS, Measure, settle, settle_samples
 from generation.version import version
@@ -47,7 +44,7 @@ class Drawing:
         prompts: texts with their shares, which sum to 1.
         noise: seeds with their shares, which sum to 1. Two are interpolated on the sphere.
         canvas: what to start from, if anything.
-        mask: True where the canvas is drawn anew, shape `(mel_bins, width)`.
+        mask: where the canvas is drawn anew.
         strength: share of the schedule that is run from the canvas.
         extension: what the sound is put back into.
         tempo: tempo that the picture should show, in beats per minute.
@@ -62,7 +59,7 @@ class Drawing:
     guidance_scale: float
     strength: float = 1.0
     canvas: Canvas | None = None
-    mask: NDArray[np.bool_] | None = None
+    mask: Mask | None = None
     extension: Extension | None = None
     tempo: int | None = None
 

@@ -27,6 +27,8 @@ from generation.spectrogram import (
 )
 
 GreyPicture = NDArray[np.uint8]
+Mask = NDArray[np.float32]
+"""What may change, of shape `(mel_bins, width)`: 1 is drawn anew, 0 is kept."""
 
 
 @dataclass(frozen=True)
@@ -134,18 +136,18 @@ def open_material(path: Path, params: SpectrogramParams) -> Sound | Picture:
     return Sound(sound.waveform, params)
 
 
-def open_mask(path: Path, width: int, height: int) -> NDArray[np.bool_]:
-    """Read a mask: True where the picture is to be drawn anew (the mask is light there).
+def open_mask(path: Path, width: int, height: int) -> Mask:
+    """Read a mask: white is drawn anew, black is kept, grey in between at every step.
 
     Returns:
-        Shape `(height, width)`.
+        Shape `(height, width)`, 0 to 1.
 
     Raises:
         MediaError: not a picture.
         BadRequestError: the mask leaves nothing to draw.
     """
     image = open_picture(path).convert("L").resize((width, height), Image.Resampling.NEAREST)
-    mask: NDArray[np.bool_] = np.asarray(image) >= 128
+    mask = np.asarray(image, np.float32) / 255
     if not mask.any():
         raise BadRequestError(
             "This mask is all black, so there is nothing to draw: paint white what I may change."
@@ -154,7 +156,7 @@ def open_mask(path: Path, width: int, height: int) -> NDArray[np.bool_]:
 
 
 def _grey(image: Image.Image) -> GreyPicture:
-    return np.asarray(image.convert("L"))
+    return np.array(image.convert("L"))
 
 
 def _same_scale(one: SpectrogramParams, other: SpectrogramParams) -> bool:
