@@ -6,6 +6,7 @@ a fraction of a second. It obeys cancellation, and words in a prompt make it mis
     crash            a segmentation fault at the first step
     crash-at-3       … at the third step
     hang             the drawing thread never comes back, the process goes on beating
+    hang-at-3        … from the third step
     stop             the whole process stops as if frozen
     leak-64          keeps 64 MiB, touched, for good
     fits-2           raises MemoryError in a batch of more than two
@@ -108,7 +109,7 @@ class StandIn:
                 raise KeyError("bug")
         if f"crash-at-{step}" in words or (step == 1 and "crash" in words):
             os.kill(os.getpid(), signal.SIGSEGV)
-        if step == 1 and "hang" in words:
+        if f"hang-at-{step}" in words or (step == 1 and "hang" in words):
             threading.Event().wait()
         if step == 1 and "stop" in words:
             os.kill(os.getpid(), signal.SIGSTOP)
