@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ from bot.store.queue import QueueView
 from bot.store.sources import Sources
 from bot.studio import Studio
 from bot.web.identity import Identity
+from bot.web.riffusion import ROLE
 from bot.web.server import LocalWeb
 from generation.version import version
 from generation.worker import Worker, WorkerOptions
@@ -99,7 +101,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             notice=lambda: _notice(scheduler, worker),
         )
         identity = await asyncio.to_thread(Identity.load, data / "secret")
-        web = _web(config, studio, worker, scheduler, identity)
+        web = _web(config, studio, worker, scheduler, identity, sources)
         housekeeping = Housekeeping(database, clock, files, sources)
         await housekeeping.clean_up()
         adapters = await _start_adapters(config, studio, web, stack)
@@ -143,6 +145,7 @@ def _worker(config: Config, on_state: Callable[[], None]) -> Worker:
             device=engine.device,
             threads=engine.threads,
             inversion=engine.inversion,
+            sources=str(config.data / "sources"),
             start_timeout=engine.start_timeout,
             stall_timeout=engine.stall_timeout,
         ),
@@ -188,7 +191,11 @@ def _studio(config: Config, **parts: Any) -> Studio:
         queued_per_community=limits.queued_per_community,
         queued_in_all=limits.queued_in_all,
     )
-    return Studio(policy=OpenPolicy(), settings=FixedSettings(settings, limits.allowances), **parts)
+    return Studio(
+        policy=OpenPolicy(),
+        settings=FixedSettings(settings, {**limits.allowances, ROLE: math.inf}),
+        **parts,
+    )
 
 
 def _notice(scheduler: Scheduler, worker: Worker) -> str | None:
@@ -199,7 +206,12 @@ def _notice(scheduler: Scheduler, worker: Worker) -> str | None:
 
 
 def _web(
-    config: Config, studio: Studio, worker: Worker, scheduler: Scheduler, identity: Identity
+    config: Config,
+    studio: Studio,
+    worker: Worker,
+    scheduler: Scheduler,
+    identity: Identity,
+    sources: Sources,
 ) -> LocalWeb | None:
     if not config.web.enabled:
         return None
@@ -214,7 +226,7 @@ def _web(
             "version": version(),
         }
 
-    return LocalWeb(config.web, studio, identity, config.data / "clips", health)
+    return LocalWeb(config.web, studio, identity, sources, config.data / "clips", health)
 
 
 async def _start_adapters(

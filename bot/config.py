@@ -45,6 +45,9 @@ class WebConfig(_Section):
     port: int = Field(default=7433, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
     open_browser: bool = True
+    riffusion_api: bool = True
+    riffusion_steps: int = Field(default=25, ge=1, le=100)
+    seed_images: Path | None = None
 
 
 class EngineConfig(_Section):

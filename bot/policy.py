@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from bot.grammar import Ask
+from bot.ask import Ask
 from bot.jobs import Requester
 
 

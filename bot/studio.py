@@ -6,15 +6,14 @@ ask ─► policy ─► settings ─► rate limits + ledger (one transaction) 
 from __future__ import annotations
 
 import math
-import secrets
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
+from bot.ask import Ask
 from bot.clock import Clock
 from bot.errors import BadInputRefusal, BusyRefusal, ForbiddenRefusal, NotFoundRefusal
 from bot.events import Events, JobChanged, QueueMoved, Subscription
-from bot.grammar import Ask
 from bot.jobs import Address, Job, JobView, Lane, Requester
 from bot.limits import Charge, take
 from bot.policy import Policy
@@ -93,7 +92,7 @@ class Studio:
         """
         await self._policy.check(requester, ask)
         settings = await self._settings.resolve(requester)
-        request = _request(ask, settings)
+        request = ask.to_request(settings)
         return await self.submit_request(
             requester, request, addresses, key=key, lane=lane, deadline=deadline
         )
@@ -298,17 +297,3 @@ def _check_size(cost: float, settings: RiffSettings) -> None:
             f"That would be as much work as {cost:.0f} riffs, and {settings.largest:.0f} is the "
             "most I take at once; ask for fewer clips, fewer steps or a shorter one."
         )
-
-
-def _request(ask: Ask, settings: RiffSettings) -> GenerationRequest:
-    """Settle what the ask left open. The seed is drawn here, so that a retry repeats it."""
-    return GenerationRequest(
-        prompt=ask.prompt,
-        # Seeds people can read out to each other; the whole range stays available by --seed.
-        seed=secrets.randbelow(1_000_000) if ask.seed is None else ask.seed,
-        negative=ask.negative,
-        steps=settings.steps if ask.steps is None else ask.steps,
-        guidance_scale=(
-            settings.guidance_scale if ask.guidance_scale is None else ask.guidance_scale
-        ),
-    )

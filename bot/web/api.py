@@ -1,6 +1,7 @@
 """The HTTP API: what the page talks to, and what scripts may use too.
 
-    POST   /api/riffs          {"prompt", "seed"?, "steps"?, "guidance"?, "negative"?} → 202 Riff
+    POST   /api/riffs          {"prompt", …options of !riff} → 202 Riff; "to" makes a blend, "mix" a
+                               mix, "source" (and "mask") a remix of an upload
     GET    /api/riffs/{id}     → Riff
     DELETE /api/riffs/{id}     → 204: cancelled
     POST   /api/chat           {"text": "!riff …"} → 202 {"riff": Riff} or 200 {"reply": …}
@@ -26,6 +27,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot import grammar
+from bot.ask import Ask
 from bot.errors import (
     BadInputRefusal,
     BusyRefusal,
@@ -33,10 +35,11 @@ from bot.errors import (
     NotFoundRefusal,
     Refusal,
 )
-from bot.grammar import Ask
 from bot.jobs import Address
 from bot.names import file_stem
 from bot.studio import Studio
+from bot.web.bodies import read_json
+from bot.web.building import Building
 from bot.web.identity import COMMUNITY, PLATFORM, SESSION_HEADER, Identity, Visitor
 from bot.web.views import MEDIA_TYPES, riff_json
 from generation.errors import BadRequestError
@@ -57,8 +60,16 @@ _NO_COMMAND = "I listen for commands: try !riff lo-fi beat, or !riffhelp."
 class Api:
     """Handlers of the HTTP API."""
 
-    def __init__(self, studio: Studio, identity: Identity, clips: Path, health: Health) -> None:
+    def __init__(
+        self,
+        studio: Studio,
+        identity: Identity,
+        clips: Path,
+        health: Health,
+        building: Building,
+    ) -> None:
         self._studio = studio
+        self._building = building
         self._identity = identity
         self._clips = clips
         self._health = health
@@ -89,7 +100,7 @@ class Api:
 
     async def sign_in_owner(self, request: web.Request) -> web.Response:
         """Trade the one-time token for the owner's cookie."""
-        data = await _json(request)
+        data = await read_json(request)
         token = data.get("token")
         if not (isinstance(token, str) and self._identity.redeem(token)):
             raise ForbiddenRefusal(
@@ -102,7 +113,7 @@ class Api:
 
     async def chat(self, request: web.Request) -> web.Response:
         """A line typed into the local chat."""
-        text = (await _json(request)).get("text")
+        text = (await read_json(request)).get("text")
         if not isinstance(text, str):
             raise BadInputRefusal('Please send {"text": "!riff lo-fi beat"}.')
         command = grammar.read_command(text)
@@ -110,7 +121,11 @@ class Api:
             return web.json_response({"reply": _NO_COMMAND})
         if command.name == "riffhelp":
             return web.json_response({"reply": grammar.HELP})
-        riff = await self._submit(request, grammar.parse_ask(command.rest))
+        if command.name in grammar.FOLLOWS:
+            riff = await self._building.from_chat(request, command)
+        else:
+            parse = grammar.parse_blend if command.name == "blend" else grammar.parse_ask
+            riff = await self._submit(request, parse(command.rest))
         return web.json_response({"riff": riff}, status=202)
 
     async def room(self, request: web.Request) -> web.Response:
@@ -121,7 +136,7 @@ class Api:
 
     async def make_riff(self, request: web.Request) -> web.Response:
         """Take a riff from a script."""
-        ask = grammar.ask_from_json(await _json(request))
+        ask = grammar.ask_from_json(await read_json(request))
         return web.json_response(await self._submit(request, ask), status=202)
 
     async def show_riff(self, request: web.Request) -> web.Response:
@@ -194,16 +209,6 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         )
     except web.HTTPRequestEntityTooLarge:
         return web.json_response({"error": "That is more than I can read at once."}, status=413)
-
-
-async def _json(request: web.Request) -> dict[str, Any]:
-    try:
-        data = await request.json()
-    except ValueError as error:
-        raise BadInputRefusal("What you sent is not valid JSON.") from error
-    if not isinstance(data, dict):
-        raise BadInputRefusal('Please send a JSON object, such as {"prompt": "lo-fi beat"}.')
-    return data
 
 
 def _attachment(name: str) -> str:

@@ -7,7 +7,8 @@ checks keep other sites out, each enough against one trick:
   127.0.0.1 (DNS rebinding) would otherwise count as same-origin.
 - *Origin* and *Sec-Fetch-Site*: whatever changes something, or opens a socket, must come from our
   own page; programs outside a browser send neither header.
-- *JSON only*: a form of another site can post without asking, but not as application/json.
+- *No forms*: a form of another site can post without asking, but not as application/json, nor as
+  the sound or picture that an upload is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from aiohttp.typedefs import Handler, Middleware
 
 from bot.errors import BadInputRefusal, ForbiddenRefusal
 
+UPLOAD_PATHS = frozenset({"/api/sources"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _HEADERS = {
@@ -51,7 +53,7 @@ def guard(allowed_hosts: Iterable[str]) -> Middleware:
         is_socket = request.headers.get("Upgrade", "").lower() == "websocket"
         if is_socket or request.method not in _SAFE_METHODS:
             _check_origin(request)
-        if request.method == "POST" and (request.content_type != "application/json"):
+        if request.method == "POST" and not _is_no_form(request):
             raise BadInputRefusal("Please send JSON, with Content-Type: application/json.")
         return await handler(request)
 
@@ -64,6 +66,12 @@ async def add_headers(request: web.Request, response: web.StreamResponse) -> Non
         response.headers.setdefault(name, value)
     # Modules of two versions must not mix after an upgrade: browsers ask whether a file changed.
     response.headers.setdefault("Cache-Control", "no-cache")
+
+
+def _is_no_form(request: web.Request) -> bool:
+    kind = request.content_type
+    upload = kind == "application/octet-stream" or kind.startswith(("audio/", "image/", "video/"))
+    return kind == "application/json" or (upload and request.path in UPLOAD_PATHS)
 
 
 def _host_name(request: web.Request) -> str | None:

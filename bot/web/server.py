@@ -12,9 +12,14 @@ from aiohttp import web
 from bot.adapters import AdapterError
 from bot.config import WebConfig
 from bot.jobs import Delivery
+from bot.lineage import Lineage
+from bot.seed_images import SeedImages
+from bot.store.sources import Sources
 from bot.studio import Studio
 from bot.web.api import Api, answer_refusals
+from bot.web.building import Building
 from bot.web.identity import PLATFORM, Identity
+from bot.web.riffusion import RiffusionApi
 from bot.web.security import add_headers, guard
 from bot.web.socket import Socket
 
@@ -36,13 +41,20 @@ class LocalWeb:
         config: WebConfig,
         studio: Studio,
         identity: Identity,
+        sources: Sources,
         clips: Path,
         health: Callable[[], dict[str, Any]],
     ) -> None:
         self._config = config
         self._identity = identity
         self._socket = Socket(studio, identity, health)
-        self._app = self._make_app(Api(studio, identity, clips, health))
+        building = Building(Lineage(studio, sources, clips), sources, identity)
+        routes = [*Api(studio, identity, clips, health, building).routes(), *building.routes()]
+        if config.riffusion_api:
+            images = SeedImages(config.seed_images)
+            steps = config.riffusion_steps
+            routes += RiffusionApi(studio, sources, images, clips, steps).routes()
+        self._app = self._make_app(routes)
         self._runner = web.AppRunner(self._app, access_log=None)
         self.port = config.port
 
@@ -83,13 +95,13 @@ class LocalWeb:
         await self._socket.close_all()
         await self._runner.cleanup()
 
-    def _make_app(self, api: Api) -> web.Application:
+    def _make_app(self, routes: list[web.RouteDef]) -> web.Application:
         hosts = {self._config.host, *self._config.allowed_hosts}
         app = web.Application(
             middlewares=[answer_refusals, guard(hosts)], client_max_size=_MAX_BODY
         )
         app.on_response_prepare.append(add_headers)
-        app.add_routes(api.routes())
+        app.add_routes(routes)
         app.router.add_get("/api/socket", self._socket.handle)
         app.router.add_get("/", _page)
         app.router.add_static("/static", _STATIC)

@@ -38,7 +38,7 @@ def test_the_example_is_complete_and_holds_the_defaults() -> None:
             assert section in values
         else:
             missing = set(nested) - set(values[section])
-            assert missing <= {"token_file"}, f"[{section}] lacks {missing}"
+            assert missing <= {"token_file", "seed_images"}, f"[{section}] lacks {missing}"
 
 
 def test_options_win_over_environment_over_file(
