@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from generation.circular import make_circular
 from generation.errors import GenerationError
-from generation.training.options import add_work, run
+from generation.training.options import add_schedule, add_work, cool_down_of, run
 from generation.training.shards import Clips
 from generation.training.state import Trainer, step_rng
+from generation.training.team import Team, add_team, run_team
 
 Autoencoder: TypeAlias = Any
 """A diffusers `AutoencoderKL`, which type checkers see as a stranger."""
@@ -69,11 +70,19 @@ def reconstruction_loss(model: Autoencoder, pictures: Tensor, noise: torch.Gener
     return loss
 
 
-def make_trainer(clips: Clips, model: Autoencoder, path: Path, batch: int, rate: float) -> Trainer:
+def make_trainer(
+    clips: Clips,
+    model: Autoencoder,
+    path: Path,
+    batch: int,
+    rate: float,
+    team: Team | None = None,
+) -> Trainer:
     """Return a trainer on bands of 128 rows, whole in time and rolled by a random shift."""
+    team = team or Team()
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng, noise = step_rng(21, step)
+        rng, noise = step_rng(21, step, team.rank)
         bands = []
         for index in rng.integers(len(clips), size=batch):
             picture = clips.picture(int(index))
@@ -82,8 +91,8 @@ def make_trainer(clips: Clips, model: Autoencoder, path: Path, batch: int, rate:
             bands.append(np.roll(picture[top : top + CROP_ROWS], shift, axis=1))
         return reconstruction_loss(model, to_model(np.stack(bands)), noise), {}
 
-    return Trainer(model, loss_of, path, rate=rate, batch=batch, warm_up_steps=100,
-                   ema_decay=0.998, weight_decay=1e-4)  # fmt: skip
+    return Trainer(model, loss_of, path, rate=rate, batch=batch * team.size, warm_up_steps=50,
+                   ema_decay=0.99, weight_decay=1e-4, team=team)  # fmt: skip
 
 
 @torch.inference_mode()
@@ -118,22 +127,18 @@ def whiten(model: Autoencoder, clips: Clips, count: int = 96) -> None:
     into.bias[half:] -= 2 * spread.log()  # the second half is the logarithm of the variance
 
 
-def main() -> None:
-    """Train (resuming), whiten and save the autoencoder."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_work(parser)
-    parser.add_argument("--steps", type=int, default=20_000)
-    parser.add_argument("--minutes", type=float, default=None)
-    parser.add_argument("--batch", type=int, default=2)
-    parser.add_argument("--rate", type=float, default=1e-3)
-    options = parser.parse_args()
+def train(team: Team, options: argparse.Namespace) -> None:
+    """Train as a member of a team; the first one whitens, judges and saves the result."""
     clips = Clips(options.work / "clips")
     if not len(clips):
         raise GenerationError("There are no clips yet; run python -m generation.training.data.")
     torch.manual_seed(4)
     trainer = make_trainer(clips, new_autoencoder(), options.work / "autoencoder" / "state.pt",
-                           options.batch, options.rate)  # fmt: skip
-    trainer.run(options.steps, options.minutes)
+                           options.batch, options.rate, team)  # fmt: skip
+    trainer.run(options.steps, options.minutes, options.log_every,
+                cool_down_steps=cool_down_of(options))  # fmt: skip
+    if team.rank != 0:
+        return
     assert trainer.ema is not None
     model: Autoencoder = trainer.ema.model
     whiten(model, clips)
@@ -141,6 +146,15 @@ def main() -> None:
     quality = psnr(model, judged if len(judged) else clips)
     print(f"PSNR {quality:.2f} dB after {trainer.step} steps", flush=True)
     model.save_pretrained(options.work / "autoencoder" / "vae")
+
+
+def main() -> None:
+    """Train (resuming), whiten and save the autoencoder."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    add_work(parser)
+    add_schedule(parser, steps=20_000, rate=3e-3, batch=2)
+    add_team(parser)
+    run_team(train, parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -16,6 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from generation.training.optim import Muon
+from generation.training.team import Team
+
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
     """Write a state so that a crash leaves the old file or the new one."""
@@ -45,6 +48,15 @@ def warm_up(step: int, peak: float, steps: int) -> float:
     return peak * min(1.0, (step + 1) / steps)
 
 
+def cool_down(step: int, end: int, steps: int) -> float:
+    """Return the share of the learning rate that is left: 1, then linearly to 0 in `steps`.
+
+    A long constant rate and a short descent reach what a whole cosine does (Hu et al., 2024,
+    "warm-up, stable, decay"), and a longer run can go on from before the descent.
+    """
+    return 1.0 if steps <= 0 else max(0.0, min(1.0, (end - step) / steps))
+
+
 class Ema:
     """Exponential moving average of a model's parameters, with the early steps corrected."""
 
@@ -60,32 +72,6 @@ class Ema:
         pairs = zip(self.model.parameters(), model.parameters(), strict=True)
         averages, values = map(list, zip(*pairs, strict=True))
         torch._foreach_lerp_(averages, values, 1 - decay)
-
-
-class Team:
-    """Processes that train one model: each on its own samples, all with the mean gradient.
-
-    On a machine that is busy with other work, two processes of one thread each do more than one
-    process of two threads, which waits for the slower thread in every operation.
-    """
-
-    def __init__(self, rank: int = 0, size: int = 1) -> None:
-        """Join as number `rank` of `size`; `torch.distributed` must be set up if size > 1."""
-        self.rank, self.size = rank, size
-
-    def average_gradients(self, model: nn.Module, stop: bool) -> bool:
-        """Average the gradients in place; returns true if any process wants to stop."""
-        if self.size == 1:
-            return stop
-        gradients = [p.grad for p in model.parameters() if p.grad is not None]
-        flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor([float(stop)])])
-        torch.distributed.all_reduce(flat)
-        flat /= self.size
-        sizes = [g.numel() for g in gradients]
-        means = torch.split(flat[:-1], sizes)
-        for gradient, mean in zip(gradients, means, strict=True):
-            gradient.copy_(mean.view_as(gradient))
-        return bool(flat[-1] > 0)
 
 
 class Trainer:
@@ -107,8 +93,9 @@ class Trainer:
         batch: int = 1,
         clip: float = 1.0,
         team: Team | None = None,
+        muon: bool = True,
     ) -> None:
-        """Set up AdamW and load the state at `path` if there is one.
+        """Set up the optimiser and load the state at `path` if there is one.
 
         `batch` counts the samples of all processes of the `team` together.
         """
@@ -117,11 +104,11 @@ class Trainer:
         self.loss_of = loss_of
         self.path = path
         self.rate, self.warm_up_steps, self.clip, self.batch = rate, warm_up_steps, clip, batch
-        self.optimizer = torch.optim.AdamW(
-            model.parameters(), lr=rate, betas=(0.9, 0.99), weight_decay=weight_decay
-        )
+        self.optimizer = Muon(model, rate, weight_decay, matrices=muon)
         self.ema = Ema(model, ema_decay) if ema_decay is not None else None
+        self.end, self.cool_down_steps = 0, 0
         self.step = 0
+        self.cooled_for = 0
         self.seconds = 0.0
         self.curve: list[dict[str, float]] = []
         state = load_state(path)
@@ -134,21 +121,30 @@ class Trainer:
         if self.ema is not None:
             self.ema.model.load_state_dict(state["ema"])
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        self.cooled_for = state.get("cooled_for", 0)
 
-    def save(self) -> None:
+    @property
+    def warm_path(self) -> Path:
+        """Where the state from before the cool-down is kept, for a longer run to go on from."""
+        return self.path.with_name(f"{self.path.stem}-before-cool-down{self.path.suffix}")
+
+    def save(self, path: Path | None = None) -> None:
         """Write everything that a resumed run needs; of a team only the first member does."""
         if self.team.rank != 0:
             return
-        save_state(self.path, {
+        save_state(path or self.path, {
             "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
             "ema": self.ema.model.state_dict() if self.ema is not None else None,
             "step": self.step, "seconds": self.seconds, "curve": self.curve,
+            "cooled_for": self.cooled_for,
         })  # fmt: skip
 
     def take_step(self, stop: bool = False) -> tuple[dict[str, float], bool]:
         """Do one optimiser step; returns its figures, and whether anyone in the team stops."""
+        rate = warm_up(self.step, self.rate, self.warm_up_steps)
+        rate *= cool_down(self.step, self.end, self.cool_down_steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = warm_up(self.step, self.rate, self.warm_up_steps)
+            group["lr"] = rate
         loss, figures = self.loss_of(self.step)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -166,8 +162,14 @@ class Trainer:
         minutes: float | None = None,
         log_every: int = 50,
         save_minutes: float = 5.0,
+        cool_down_steps: int = 0,
     ) -> None:
-        """Train until `steps` in all are done or `minutes` of this run have passed; save often."""
+        """Train until `steps` in all are done or `minutes` of this run have passed; save often.
+
+        The rate falls to 0 in the last `cool_down_steps`. If an earlier run has cooled down for
+        another end, this one goes on from before that.
+        """
+        self._plan(steps, cool_down_steps)
         started = saved = time.monotonic()
         sums: dict[str, float] = {}
         count = 0
@@ -175,6 +177,7 @@ class Trainer:
         try:
             while self.step < steps and not stop:
                 before = time.monotonic()
+                self._enter_cool_down()
                 late = minutes is not None and before - started > 60 * minutes
                 figures, stop = self.take_step(late)
                 for name, value in figures.items():
@@ -190,6 +193,20 @@ class Trainer:
                     saved = now
         finally:
             self.save()
+
+    def _plan(self, steps: int, cool_down_steps: int) -> None:
+        if self.cooled_for not in (0, steps):
+            self.cooled_for = 0
+            warm = load_state(self.warm_path)
+            if warm is not None:
+                self._restore(warm)
+        self.end, self.cool_down_steps = steps, cool_down_steps
+
+    def _enter_cool_down(self) -> None:
+        begins = self.end - self.cool_down_steps
+        if self.cool_down_steps and self.step >= begins and not self.cooled_for:
+            self.save(self.warm_path)
+            self.cooled_for = self.end
 
     def _log(self, figures: dict[str, float]) -> None:
         entry = {"step": float(self.step), "samples": float(self.step * self.batch),

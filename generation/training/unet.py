@@ -8,8 +8,6 @@ wraps along time; the text encoder and the autoencoder are frozen.
 from __future__ import annotations
 
 import argparse
-import os
-import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -17,15 +15,16 @@ from typing import Any, TypeAlias
 import numpy as np
 import torch
 from diffusers import UNet2DConditionModel
-from torch import Tensor, multiprocessing
+from torch import Tensor
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from generation.circular import make_circular
 from generation.training.autoencoder import LATENT_CHANNELS
 from generation.training.captions import caption
 from generation.training.latents import Latents
-from generation.training.options import add_work, run
-from generation.training.state import Team, Trainer, step_rng
+from generation.training.options import add_schedule, add_work, cool_down_of, run
+from generation.training.state import Trainer, step_rng
+from generation.training.team import Team, add_team, run_team
 from generation.training.text.encoder import load_text, tokenize
 
 Unet: TypeAlias = Any
@@ -129,55 +128,30 @@ def make_trainer(
                    ema_decay=0.999, team=team)  # fmt: skip
 
 
-def train(rank: int, port: int, options: argparse.Namespace) -> None:
-    """Train as process number `rank`; the first one saves the averaged weights."""
-    size: int = options.processes
-    torch.set_num_threads(1 if size > 1 else max(1, options.threads))
-    if size > 1:
-        os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port))
-        torch.distributed.init_process_group("gloo", rank=rank, world_size=size)
+def train(team: Team, options: argparse.Namespace) -> None:
+    """Train as a member of a team; the first one saves the averaged weights."""
     torch.manual_seed(6)
     unet = new_unet()
     data = Latents(options.work / "clips", options.work / "latents")
     context = TextContext(*load_text(options.work / "text"))
     trainer = make_trainer(
-        unet, data, context, options.work / "unet" / "state.pt", options.batch, options.rate,
-        Team(rank, size),
-    )  # fmt: skip
-    trainer.run(options.steps, options.minutes, log_every=options.log_every)
-    if rank == 0:
+        unet, data, context, options.work / "unet" / "state.pt", options.batch, options.rate, team
+    )
+    trainer.run(options.steps, options.minutes, options.log_every,
+                cool_down_steps=cool_down_of(options))  # fmt: skip
+    if team.rank == 0:
         assert trainer.ema is not None
         averaged: Unet = trainer.ema.model
         averaged.save_pretrained(options.work / "unet" / "ema")
-    if size > 1:
-        torch.distributed.destroy_process_group()
-
-
-def free_port() -> int:
-    """Return a port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def main() -> None:
     """Train (resuming) in one process or several."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_work(parser)
-    parser.add_argument("--steps", type=int, default=100_000)
-    parser.add_argument("--minutes", type=float, default=None)
-    parser.add_argument("--batch", type=int, default=8, help="samples a process and step")
-    parser.add_argument("--rate", type=float, default=4e-4)
-    parser.add_argument("--processes", type=int, default=1)
-    parser.add_argument("--threads", type=int, default=2, help="threads of a lone process")
-    parser.add_argument("--log-every", type=int, default=50)
-    options = parser.parse_args()
-    port = free_port()
-    if options.processes > 1:
-        library: Any = multiprocessing
-        library.spawn(train, (port, options), nprocs=options.processes)
-    else:
-        train(0, port, options)
+    add_schedule(parser, steps=100_000, rate=4e-4, batch=8)
+    add_team(parser)
+    run_team(train, parser.parse_args())
 
 
 if __name__ == "__main__":

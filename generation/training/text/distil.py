@@ -20,7 +20,7 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from generation.training.captions import caption, reworded_prompts, unseen_prompts
 from generation.training.compose import STYLES
-from generation.training.options import add_work, run
+from generation.training.options import add_schedule, add_work, cool_down_of, run
 from generation.training.shards import write_atomically
 from generation.training.state import Trainer, step_rng
 from generation.training.text import corpus
@@ -81,7 +81,8 @@ def make_trainer(
         return distillation_loss(pooled, torch.from_numpy(target[rows].astype(np.float32)))
 
     return Trainer(encoder, loss_of, folder / "state.pt", rate=rate, batch=batch,
-                   warm_up_steps=200, ema_decay=0.998)  # fmt: skip
+                   warm_up_steps=200, ema_decay=0.998,
+                   muon=False)  # fmt: skip
 
 
 @torch.inference_mode()
@@ -123,10 +124,7 @@ def main() -> None:
     """Prepare, distil (resuming), judge and save the tokenizer and the encoder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_work(parser)
-    parser.add_argument("--steps", type=int, default=12_000)
-    parser.add_argument("--minutes", type=float, default=None)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--rate", type=float, default=5e-4)
+    add_schedule(parser, steps=12_000, rate=5e-4, batch=64)
     parser.add_argument("--texts", type=int, nargs=3, default=(30_000, 20_000, 50_000),
                         metavar=("CAPTIONS", "REQUESTS", "WORDS"))  # fmt: skip
     options = parser.parse_args()
@@ -137,7 +135,8 @@ def main() -> None:
     encoder = new_encoder(tokenizer)
     start_from_tokens(encoder, torch.from_numpy(np.load(folder / "tokens.npy").astype(np.float32)))
     trainer = make_trainer(folder, encoder, tokenizer, options.batch, options.rate)
-    trainer.run(options.steps, options.minutes)
+    trainer.run(options.steps, options.minutes, options.log_every,
+                cool_down_steps=cool_down_of(options))  # fmt: skip
     assert trainer.ema is not None
     averaged: Any = trainer.ema.model
     save_encoder(averaged, folder / "text_encoder")

@@ -1,0 +1,94 @@
+"""The optimiser of all training here: Muon for matrices, AdamW for the rest."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+# Jordan's quintic: steep at 0, so that five rounds lift small singular values close to 1
+_QUINTIC = (3.4445, -4.7750, 2.0315)
+_SMALLEST = 8
+"""Matrices with fewer rows or columns than this have too few directions to even out."""
+
+
+def orthogonalise(matrix: Tensor, rounds: int = 5) -> Tensor:
+    """Return the matrix with all its singular values brought near 1 (0.7 to 1.2).
+
+    Newton-Schulz iteration (Jordan et al., "Muon", 2024); shape (rows, columns), any float type.
+    """
+    a, b, c = _QUINTIC
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = wide / (wide.norm() + 1e-7)
+    for _ in range(rounds):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    result: Tensor = x if wide is matrix else x.T
+    return result
+
+
+def _suits_muon(name: str, value: nn.Parameter) -> bool:
+    flat = value.flatten(1) if value.ndim > 1 else value
+    return value.ndim > 1 and min(flat.shape) >= _SMALLEST and "embed" not in name
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum with orthogonalised updates for matrices and convolutions, AdamW for the rest.
+
+    An update's root mean square is that of AdamW (Liu et al., "Muon is Scalable for LLM
+    Training", 2025), so one learning rate serves both kinds.
+    """
+
+    def __init__(
+        self, model: nn.Module, rate: float, weight_decay: float, *, matrices: bool = True
+    ) -> None:
+        """Sort the parameters; with `matrices` false all of them are left to AdamW."""
+        named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+        suited = [matrices and _suits_muon(name, p) for name, p in named]
+        groups = [
+            {"params": [p for (_, p), suits in zip(named, suited, strict=True) if suits == kind],
+             "muon": kind}
+            for kind in (True, False)
+        ]  # fmt: skip
+        defaults = {"lr": rate, "weight_decay": weight_decay}
+        super().__init__([group for group in groups if group["params"]], defaults)
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """Update every parameter that has a gradient."""
+        for group in self.param_groups:
+            update = _muon_update if group["muon"] else _adam_update
+            for value in _with_gradient(group["params"]):
+                change = update(value.grad, self.state[value])
+                value.mul_(1 - group["lr"] * group["weight_decay"])
+                value.add_(change, alpha=-group["lr"])
+
+
+def _with_gradient(values: Iterable[Any]) -> list[Any]:
+    return [value for value in values if value.grad is not None]
+
+
+def _muon_update(gradient: Tensor, state: dict[str, Any], momentum: float = 0.95) -> Tensor:
+    if "momentum" not in state:
+        state["momentum"] = torch.zeros_like(gradient)
+    state["momentum"].lerp_(gradient, 1 - momentum)
+    looked_ahead = gradient.lerp(state["momentum"], momentum)
+    flat = orthogonalise(looked_ahead.flatten(1))
+    return flat.view_as(gradient) * (0.2 * math.sqrt(max(flat.shape)))
+
+
+def _adam_update(
+    gradient: Tensor, state: dict[str, Any], betas: tuple[float, float] = (0.9, 0.99)
+) -> Tensor:
+    if "step" not in state:
+        state.update(step=0, mean=torch.zeros_like(gradient), square=torch.zeros_like(gradient))
+    state["step"] += 1
+    state["mean"].lerp_(gradient, 1 - betas[0])
+    state["square"].lerp_(gradient.square(), 1 - betas[1])
+    mean = state["mean"] / (1 - betas[0] ** state["step"])
+    square = state["square"] / (1 - betas[1] ** state["step"])
+    change: Tensor = mean / (square.sqrt() + 1e-8)
+    return change
