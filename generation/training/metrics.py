@@ -6,8 +6,6 @@ A picture is grey levels of shape (512, columns), uint8, 255 silent, low frequen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import librosa
 import numpy as np
 import scipy.linalg
@@ -16,7 +14,6 @@ from numpy.typing import NDArray
 Picture = NDArray[np.uint8]
 Floats = NDArray[np.float64]
 
-_COLUMN_SECONDS = 0.01
 _MAJOR = np.array([6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88])
 _MINOR = np.array([6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17])
 
@@ -33,26 +30,6 @@ def onset_envelope(picture: Picture, repeats: int = 4) -> Floats:
     # center would shift by half of an FFT window that these columns never had
     strength = librosa.onset.onset_strength(S=tiled, sr=100, hop_length=1, center=False)
     return np.asarray(strength, np.float64)
-
-
-@dataclass(frozen=True)
-class Tempo:
-    """Measured tempo in bpm, and the standard deviation of beat intervals over their mean."""
-
-    bpm: float
-    unsteadiness: float
-
-
-def measure_tempo(picture: Picture) -> Tempo:
-    """Track beats (Ellis, 2007, in librosa) through four repeats of the loop."""
-    envelope = onset_envelope(picture)
-    bpm, beats = librosa.beat.beat_track(onset_envelope=envelope, sr=100, hop_length=1, trim=False)
-    gaps = np.diff(np.asarray(beats, np.float64))
-    unsteadiness = float(gaps.std() / gaps.mean()) if len(gaps) > 2 else 1.0
-    # the tracker's own tempo is a coarse lag; the mean gap between its beats is finer
-    fine = 60 / (float(np.median(gaps)) * _COLUMN_SECONDS) if len(gaps) > 2 else 0.0
-    coarse = float(np.atleast_1d(bpm)[0])
-    return Tempo(fine if fine and abs(fine / max(coarse, 1) - 1) < 0.1 else coarse, unsteadiness)
 
 
 def tempo_verdict(measured: float, asked: float, tolerance: float = 0.04) -> str:
