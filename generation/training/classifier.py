@@ -16,16 +16,18 @@ import torch
 from torch import Tensor, nn
 
 from generation.errors import GenerationError
+from generation.training.augment import disguise
 from generation.training.captions import ClipFacts
 from generation.training.compose import STYLES
 from generation.training.compose.instruments import INSTRUMENTS
 from generation.training.options import add_work, run
-from generation.training.shards import Clips
+from generation.training.shards import Clips, Render
 from generation.training.state import Trainer, step_rng
 
 STYLE_NAMES = tuple(STYLES)
 INSTRUMENT_NAMES = tuple(INSTRUMENTS)
 FEATURES = 128
+JUDGE_STEPS = 800
 
 
 def shrink(pictures: np.ndarray) -> Tensor:
@@ -46,6 +48,7 @@ class Judge(nn.Module):
         self.body = nn.Sequential(*layers)
         # pitch stays an axis: what sounds low must not look like what sounds high
         self.mix = nn.Linear(FEATURES * 8 * 2, FEATURES)
+        self.drop = nn.Dropout(0.2)
         self.style = nn.Linear(FEATURES, len(STYLE_NAMES))
         self.instruments = nn.Linear(FEATURES, len(INSTRUMENT_NAMES))
 
@@ -58,7 +61,7 @@ class Judge(nn.Module):
 
     def forward(self, small: Tensor) -> tuple[Tensor, Tensor]:
         """Return logits of styles and of instruments."""
-        features = self.features(small)
+        features = self.drop(self.features(small))
         return self.style(features), self.instruments(features)
 
 
@@ -84,17 +87,16 @@ class JudgeQuality:
 def train_judge(
     clips: Clips, path: Path, steps: int, minutes: float | None = None, batch: int = 64
 ) -> Judge:
-    """Train (resuming) on renders, rolled in time and shifted a little in level."""
+    """Train (resuming) on disguised renders."""
     torch.manual_seed(8)
     judge = Judge()
     small = torch.cat([shrink(clips.picture(i)[None]).half() for i in range(len(clips))])
     styles, present = labels(clips.facts)
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
-        rng, _ = step_rng(41, step)
+        rng, noise = step_rng(41, step)
         rows = torch.from_numpy(rng.integers(len(small), size=batch))
-        seen = small[rows].float().roll(int(rng.integers(128)), dims=-1)
-        named, heard = judge(seen + float(rng.normal(0, 0.05)))
+        named, heard = judge(disguise(small[rows].float(), noise))
         loss = nn.functional.cross_entropy(named, styles[rows], label_smoothing=0.05)
         heard_loss = nn.functional.binary_cross_entropy_with_logits(heard, present[rows])
         return loss + 5 * heard_loss, {}
@@ -103,14 +105,14 @@ def train_judge(
         judge,
         loss_of,
         path,
-        rate=2e-3,
+        rate=3e-3,
         batch=batch,
         ema_decay=None,
-        weight_decay=0.02,
+        weight_decay=0.05,
         warm_up_steps=10,
     )
     if trainer.step < steps:
-        trainer.run(steps, minutes)
+        trainer.run(steps, minutes, cool_down_steps=steps // 2)
     return judge.eval().requires_grad_(False)
 
 
@@ -136,19 +138,20 @@ def instruments_found(logits: Tensor, facts: Sequence[ClipFacts]) -> float:
     return found / max(total, 1)
 
 
-def quality(judge: Judge, clips: Clips) -> JudgeQuality:
+def quality(judge: Judge, renders: Sequence[Render]) -> JudgeQuality:
     """Judge the judge on real renders."""
-    named, heard, _ = judge_pictures(judge, [clips.picture(i) for i in range(len(clips))])
-    styles, _ = labels(clips.facts)
+    named, heard, _ = judge_pictures(judge, [one.picture for one in renders])
+    facts = [one.facts for one in renders]
+    styles, _ = labels(facts)
     accuracy = float((named.argmax(1) == styles).float().mean())
-    return JudgeQuality(accuracy, instruments_found(heard, clips.facts), len(clips))
+    return JudgeQuality(accuracy, instruments_found(heard, facts), len(renders))
 
 
 def main() -> None:
     """Train the judge and state its accuracy on unheard clips and on an unheard soundfont."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_work(parser)
-    parser.add_argument("--steps", type=int, default=4000)
+    parser.add_argument("--steps", type=int, default=JUDGE_STEPS)
     parser.add_argument("--minutes", type=float, default=None)
     options = parser.parse_args()
     clips = Clips(options.work / "clips")
@@ -158,7 +161,7 @@ def main() -> None:
     for name in ("held-out", "other-font"):
         unheard = Clips(options.work / name)
         if len(unheard):
-            print(f"{name}: {quality(judge, unheard)}")
+            print(f"{name}: {quality(judge, unheard.spread(len(unheard)))}")
 
 
 if __name__ == "__main__":

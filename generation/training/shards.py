@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -41,6 +42,14 @@ def shard_numbers(folder: Path) -> list[int]:
     return sorted(int(path.stem.split("-")[1]) for path in folder.glob("facts-*.json"))
 
 
+@dataclass(frozen=True)
+class Render:
+    """A clip: what it is, and its picture of shape (512, 512)."""
+
+    facts: ClipFacts
+    picture: NDArray[np.uint8]
+
+
 class Clips:
     """All complete shards of a folder as one sequence of (picture, facts)."""
 
@@ -63,3 +72,8 @@ class Clips:
         """Return clip `index`'s picture: grey levels, shape (512, 512)."""
         shard, row = self._place[index]
         return np.asarray(self._pictures[shard][row])
+
+    def spread(self, count: int) -> list[Render]:
+        """Return up to `count` clips, evenly chosen."""
+        rows = np.linspace(0, len(self) - 1, min(count, len(self))).astype(int)
+        return [Render(self.facts[int(i)], self.picture(int(i))) for i in rows]
