@@ -3,47 +3,78 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from generation.checkpoint import Checkpoint, load_checkpoint
-from generation.circular import make_circular
-from generation.prompts import embed
-from generation.sampler import decode, denoise, initial_noise
+from generation.prompts import PromptEncoder
+from generation.sampler import Frame, Sampling, decode, initial_noise, sample
+from generation.seeds import STRENGTH, SeedLoops, prompt_embedding
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to draw: steps and guidance (None: the checkpoint's own), sampler, what to start from.
+
+    With `seed_loops` every picture starts from the stored loop that fits its prompt best.
+    """
+
+    steps: int | None = None
+    guidance_scale: float | None = None
+    sampler: str = ""
+    seed_loops: bool = False
+    strength: float = STRENGTH
 
 
 def load(folder: Path) -> Checkpoint:
-    """Load a checkpoint folder on the processor, circular in time."""
-    checkpoint = load_checkpoint(str(folder), torch.device("cpu"))
-    make_circular(checkpoint.unet)
-    make_circular(checkpoint.vae)
-    return checkpoint
+    """Load a checkpoint folder on the processor."""
+    return load_checkpoint(str(folder), torch.device("cpu"))
+
+
+def _starts(
+    checkpoint: Checkpoint, stored: SeedLoops, prompts: Sequence[str], seeds: Sequence[int]
+) -> list[Tensor | None]:
+    return [
+        stored.nearest(prompt_embedding(checkpoint, prompt), pick=seed)
+        for prompt, seed in zip(prompts, seeds, strict=True)
+    ]
 
 
 def draw(
     checkpoint: Checkpoint,
     prompts: Sequence[str],
     seeds: Sequence[int],
-    steps: int | None = None,
-    guidance_scale: float | None = None,
+    way: Way | None = None,
+    stored: SeedLoops | None = None,
     batch: int = 8,
 ) -> list[np.ndarray]:
-    """Draw one picture (512, 512) uint8 for each prompt with its seed."""
+    """Draw one picture (512, 512) uint8 for each prompt with its seed.
+
+    `stored` are the checkpoint's seed loops, needed only for a `way` that starts from them.
+    """
+    way = way or Way()
     preferences = checkpoint.preferences
+    encoder = PromptEncoder(checkpoint)
+    sampling = Sampling(way.steps or preferences.steps, way.sampler)
+    scale = way.guidance_scale or preferences.guidance_scale
+    inits: list[Tensor | None] = [None] * len(prompts)
+    if way.seed_loops and stored is not None:
+        inits = _starts(checkpoint, stored, prompts, seeds)
+    noise = initial_noise(seeds, checkpoint.latent_channels, 64, 64)
     pictures: list[np.ndarray] = []
     with tqdm(total=len(prompts), unit="picture", desc="draw", mininterval=5) as bar:
         for start in range(0, len(prompts), batch):
-            texts = list(prompts[start : start + batch])
-            embeddings = embed(checkpoint, [""] * len(texts) + texts)
-            noise = initial_noise(seeds[start : start + batch], checkpoint.latent_channels, 64, 64)
-            latents = denoise(
-                checkpoint, embeddings, noise, steps=steps or preferences.steps,
-                guidance_scale=guidance_scale or preferences.guidance_scale,
-                on_step=lambda done, total: None,
-            )  # fmt: skip
+            frames = [
+                Frame(noise[i], encoder.encode(prompts[i]), encoder.encode(""), scale, inits[i],
+                      way.strength if inits[i] is not None else 1.0)
+                for i in range(start, min(start + batch, len(prompts)))
+            ]  # fmt: skip
+            latents = sample(checkpoint, frames, sampling, lambda step: None)
             pictures += list(decode(checkpoint, latents))
-            bar.update(len(texts))
+            bar.update(len(frames))
     return pictures

@@ -2,199 +2,70 @@
 
 Draws pictures for composer captions, held-out wordings and five plain requests, measures them
 beside real renders, prints a table and writes an HTML report with pictures and players.
+`--quick` draws a share of them; `--ways N` compares samplers, steps and seed loops instead.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-import torch
-
+from generation.checkpoint import STARTER, Checkpoint, resolve
 from generation.errors import GenerationError
-from generation.training import metrics
-from generation.training.autoencoder import to_model, to_pictures
-from generation.training.captions import (
-    ClipFacts,
-    caption,
-    facts_of,
-    reworded_prompts,
-    unseen_prompts,
-)
+from generation.seeds import SeedLoops
+from generation.training import figures, metrics
 from generation.training.classifier import (
-    STYLE_NAMES,
+    JUDGE_STEPS,
     Judge,
     instruments_found,
-    judge_pictures,
-    labels,
     quality,
     train_judge,
-)  # fmt: skip
-from generation.training.compose import STYLES, compose
-from generation.training.draw import draw, load
-from generation.training.latents import load_autoencoder
+)
+from generation.training.draw import Way, draw, load
 from generation.training.options import add_work, run
+from generation.training.questions import (
+    QUICK,
+    Drawn,
+    Plan,
+    Question,
+    Questions,
+    questions_of,
+    tempo_prompts,
+)
 from generation.training.report import Section, write_report
-from generation.training.shards import Clips
+from generation.training.shards import Clips, Render
+from generation.training.tempo import BeatCounter, train_beat_counter
 
-PLAIN_REQUESTS = (
-    "lo-fi beat", "guitar solo with distortion", "jazz piano melody", "techno synth",
-    "classical violin",
-)  # fmt: skip
-PLAIN_STYLES = ("lo-fi hip hop", "guitar solo", "jazz trio", "techno", "violin solo")
-JUDGE_STEPS = 4000
-_SEED = 40_000_000
-
-
-@dataclass(frozen=True)
-class Drawn:
-    """What was asked, and the picture that came."""
-
-    prompt: str
-    facts: ClipFacts
-    picture: np.ndarray
-
-
-def caption_prompts(
-    per_style: int, styles: Sequence[str] = STYLE_NAMES
-) -> list[tuple[str, ClipFacts]]:
-    """Return captions of clips that were never rendered, `per_style` for each of the styles."""
-    rng = np.random.default_rng(_SEED)
-    prompts = []
-    for name in styles:
-        for index in range(per_style):
-            facts = facts_of(compose(name, _SEED + index), "none")
-            prompts.append((caption(facts, rng), facts))
-    return prompts
-
-
-def wordings(
-    pairs: Sequence[tuple[str, str]], limit: int | None = None
-) -> list[tuple[str, ClipFacts]]:
-    """Return held-out (phrase, style) pairs, or about `limit` of them, with facts to match."""
-    chosen = pairs if limit is None else pairs[:: max(1, len(pairs) // limit)]
-    return [(text, ClipFacts(0, style, "none", 8, -1, "major", (), ())) for text, style in chosen]
-
-
-def tempo_prompts(count: int) -> list[tuple[str, ClipFacts]]:
-    """Return prompts that ask a rhythmic style for an exact tempo."""
-    rng = np.random.default_rng(_SEED + 1)
-    rhythmic = [name for name, style in STYLES.items() if style.rhythmic and not style.solo]
-    prompts = []
-    for index in range(count):
-        name = rhythmic[int(rng.integers(len(rhythmic)))]
-        facts = facts_of(compose(name, _SEED + 500_000 + index), "none")
-        prompts.append((f"{name} {round(facts.bpm)} bpm", facts))
-    return prompts
-
-
-def style_accuracy(judge: Judge, drawn: Sequence[Drawn]) -> float:
-    """Return the share of pictures whose style the judge names first."""
-    named, _, _ = judge_pictures(judge, [one.picture for one in drawn])
-    styles, _ = labels([one.facts for one in drawn])
-    return float((named.argmax(1) == styles).float().mean())
-
-
-def rhythm_figures(drawn: Sequence[Drawn]) -> dict[str, float]:
-    """Measure tempo, steadiness and downbeat of pictures that were asked for a tempo."""
-    verdicts, shaky, downbeat = [], [], []
-    for one in drawn:
-        tempo = metrics.measure_tempo(one.picture)
-        # after the tempo lock only a whole number of beats can be heard: compare with that grid
-        verdicts.append(metrics.tempo_verdict(tempo.bpm, one.facts.bpm))
-        shaky.append(tempo.unsteadiness)
-        downbeat.append(metrics.starts_on_beat(one.picture, one.facts.beats))
-    return {
-        "tempo within 4%": verdicts.count("right") / len(drawn),
-        "tempo an octave or a third off": verdicts.count("octave") / len(drawn),
-        "beat unsteadiness (median)": float(np.median(shaky)),
-        "starts on a beat": float(np.mean(downbeat)),
-    }
-
-
-def _key_agrees(drawn: Drawn) -> bool:
-    tonic, mode = metrics.measure_key(drawn.picture)
-    minor = "minor" in drawn.facts.scale or drawn.facts.scale == "blues"
-    shift = 3 if minor else -3  # the relative key has the same notes
-    wanted = {(drawn.facts.tonic, minor), ((drawn.facts.tonic + shift) % 12, not minor)}
-    return (tonic, mode == "minor") in wanted
-
-
-def key_agreement(drawn: Sequence[Drawn]) -> float:
-    """Return the share of pictures in the asked key or its relative."""
-    asked = [one for one in drawn if one.facts.tonic >= 0 and " in " in one.prompt]
-    return float(np.mean([_key_agrees(one) for one in asked])) if asked else 0.0
-
-
-def distances(judge: Judge, generated: Sequence[np.ndarray], work: Path) -> dict[str, float]:
-    """Return Fréchet distances to held-out renders, with the yardsticks beside them."""
-    held_out, other = Clips(work / "held-out"), Clips(work / "other-font")
-    real = [held_out.picture(i) for i in range(len(held_out))]
-
-    def features(pictures: Sequence[np.ndarray]) -> np.ndarray:
-        values: np.ndarray = judge_pictures(judge, pictures)[2].double().numpy()
-        return values
-
-    truth = features(real)
-    rows = np.random.default_rng(0).permutation(len(truth))
-    half = len(rows) // 2
-    model = load_autoencoder(work / "autoencoder" / "vae")
-    with torch.inference_mode():
-        rebuilt = [
-            to_pictures(model.decode(model.encode(to_model(p[None])).latent_dist.mean).sample)[0]
-            for p in real[:256]
-        ]
-    return {
-        "floor: two halves of real renders": metrics.frechet_distance(
-            truth[rows[:half]], truth[rows[half:]]),
-        "autoencoder's reconstructions": metrics.frechet_distance(truth, features(rebuilt)),
-        "renders of another soundfont": metrics.frechet_distance(
-            truth, features([other.picture(i) for i in range(len(other))])),
-        "generated": metrics.frechet_distance(truth, features(generated)),
-    }  # fmt: skip
-
-
-def copying(judge: Judge, generated: Sequence[np.ndarray], clips: Clips, work: Path) -> float:
-    """Return how near generated pictures lie to their nearest training clip, beside real ones.
-
-    1 means as near as held-out renders lie to theirs; much less than 1 would mean copying.
-    """
-    count = min(len(clips), 2000)
-    library = judge_pictures(judge, [clips.picture(i) for i in range(count)])[2].double().numpy()
-    held_out = Clips(work / "held-out")
-    real = [held_out.picture(i) for i in range(min(len(held_out), len(generated)))]
-    ours = judge_pictures(judge, generated)[2].double().numpy()
-    theirs = judge_pictures(judge, real)[2].double().numpy()
-    near, usual = metrics.nearest(ours, library)[1], metrics.nearest(theirs, library)[1]
-    return float(np.median(near) / np.median(usual))
-
-
-def diversity(judge: Judge, per_prompt: Sequence[Sequence[np.ndarray]]) -> float:
-    """Return the mean distance between pictures of one prompt, over that between prompts."""
-    groups = [judge_pictures(judge, group)[2].double().numpy() for group in per_prompt]
-    within = np.mean([np.linalg.norm(g[:, None] - g[None], axis=-1).mean() for g in groups])
-    everything = np.concatenate(groups)
-    between = np.linalg.norm(everything[:, None] - everything[None], axis=-1).mean()
-    return float(within / between)
+WAYS: Mapping[str, Way] = {
+    "20 steps": Way(20),
+    "12 steps": Way(12),
+    "8 steps": Way(8),
+    "6 steps": Way(6),
+    "4 steps": Way(4),
+    "8 steps, UniPC": Way(8, sampler="unipc"),
+    "8 steps, Euler": Way(8, sampler="euler"),
+    "8 steps, DDIM": Way(8, sampler="ddim"),
+    "8 steps, guidance 2.5": Way(8, guidance_scale=2.5),
+    "8 steps, guidance 6": Way(8, guidance_scale=6),
+    "12 steps of a seed loop, strength 0.75": Way(12, seed_loops=True),
+    "8 steps of a seed loop, strength 0.75": Way(8, seed_loops=True),
+    "12 steps of a seed loop, strength 0.9": Way(12, seed_loops=True, strength=0.9),
+}
 
 
 @dataclass(frozen=True)
-class Plan:
-    """How much to draw: pictures a style, seeds a plain request, timed prompts, wordings.
+class Ruler:
+    """What measures: the judge, the beat counter, and real renders to set beside."""
 
-    `styles` are those that captions are drawn for; `steps` None takes the checkpoint's own.
-    """
-
-    per_style: int = 10
-    plain_seeds: int = 20
-    tempos: int = 100
-    wordings: int | None = None
-    styles: tuple[str, ...] = STYLE_NAMES
-    steps: int | None = None
+    judge: Judge
+    counter: BeatCounter
+    clips: Clips
+    real: Sequence[Render]
+    other: Sequence[Render]
 
 
 @dataclass(frozen=True)
@@ -208,25 +79,43 @@ class Drawings:
     plain: Sequence[Sequence[Drawn]]
 
 
-def draw_all(folder: Path, plan: Plan) -> Drawings:
+def make_ruler(work: Path, yardsticks: int, judge_minutes: float | None = None) -> Ruler:
+    """Load or train what measures, from the clips of a training directory."""
+    clips, held_out, other = (Clips(work / name) for name in ("clips", "held-out", "other-font"))
+    if not len(clips) or not len(held_out) or not len(other):
+        raise GenerationError(
+            "Evaluation needs held-out renders; run python -m generation.training.data and the"
+            " same with --evaluation."
+        )
+    judge = train_judge(clips, work / "judge" / "state.pt", JUDGE_STEPS, judge_minutes)
+    counter = train_beat_counter(clips, work / "judge" / "beats.pt")
+    return Ruler(judge, counter, clips, held_out.spread(yardsticks), other.spread(yardsticks))
+
+
+def draw_questions(
+    checkpoint: Checkpoint,
+    questions: Sequence[Question],
+    seeds: Sequence[int],
+    way: Way,
+    stored: SeedLoops,
+) -> list[Drawn]:
+    """Draw each question with its seed."""
+    pictures = draw(checkpoint, [prompt for prompt, _ in questions], seeds, way, stored)
+    return [
+        Drawn(facts, picture, prompt)
+        for (prompt, facts), picture in zip(questions, pictures, strict=True)
+    ]
+
+
+def draw_all(
+    checkpoint: Checkpoint, plan: Plan, asked: Questions, way: Way, stored: SeedLoops
+) -> Drawings:
     """Draw everything that the table needs; plain requests use seeds 0, 1, 2 and so on."""
-    plain = [
-        (prompt, ClipFacts(0, style, "none", 8, -1, "major", (), ()))
-        for prompt, style in zip(PLAIN_REQUESTS, PLAIN_STYLES, strict=True)
-        for _ in range(plan.plain_seeds)
-    ]
-    groups = [
-        caption_prompts(plan.per_style, plan.styles),
-        wordings(reworded_prompts(), plan.wordings),
-        wordings(unseen_prompts(), plan.wordings),
-        tempo_prompts(plan.tempos),
-        plain,
-    ]
-    asked = [pair for group in groups for pair in group]
-    seeds = [*range(1000, 1000 + len(asked) - len(plain))]
-    seeds += list(range(plan.plain_seeds)) * len(PLAIN_REQUESTS)
-    pictures = draw(load(folder), [prompt for prompt, _ in asked], seeds, plan.steps)
-    drawn = [Drawn(text, facts, p) for (text, facts), p in zip(asked, pictures, strict=True)]
+    groups = [asked.captions, asked.reworded, asked.unseen, asked.timed, asked.plain]
+    everything = [question for group in groups for question in group]
+    seeds = [*range(1000, 1000 + len(everything) - len(asked.plain))]
+    seeds += [*range(plan.plain_seeds)] * (len(asked.plain) // max(plan.plain_seeds, 1))
+    drawn = draw_questions(checkpoint, everything, seeds, way, stored)
     sets: list[list[Drawn]] = []
     for group in groups:
         sets.append(drawn[: len(group)])
@@ -236,39 +125,51 @@ def draw_all(folder: Path, plan: Plan) -> Drawings:
     return Drawings(sets[0], sets[1], sets[2], sets[3], by_prompt)
 
 
-def tabulate(work: Path, judge: Judge, drawn: Drawings) -> dict[str, float]:
-    """Measure the drawings beside real renders."""
-    clips, held_out = Clips(work / "clips"), Clips(work / "held-out")
-    real_quality = quality(judge, held_out)
-    other_quality = quality(judge, Clips(work / "other-font"))
-    real = [Drawn("", held_out.facts[i], held_out.picture(i)) for i in range(len(held_out))]
-    timed_real = [one for one in real if STYLES[one.facts.style].rhythmic]
-    pictures = [one.picture for one in drawn.captions]
-    _, heard, _ = judge_pictures(judge, pictures)
-    everything = [*drawn.captions, *drawn.reworded, *drawn.unseen, *drawn.timed]
-    timed = rhythm_figures(timed_real[: len(drawn.timed)])
+def real_figures(ruler: Ruler) -> dict[str, float]:
+    """Return what real renders reach, and how far the judge is to be believed."""
+    real_quality = quality(ruler.judge, ruler.real)
+    other_quality = quality(ruler.judge, ruler.other)
+    timed = figures.rhythm_figures(ruler.real, ruler.counter)
+    unheard = figures.rhythm_figures(ruler.other, ruler.counter)
     return {
         "judge: style accuracy on held-out renders": real_quality.style_accuracy,
         "judge: style accuracy on an unheard soundfont": other_quality.style_accuracy,
+        "judge: instrument recall on held-out renders": real_quality.instrument_recall,
         "judge: instrument recall on an unheard soundfont": other_quality.instrument_recall,
-        "style accuracy on captions": style_accuracy(judge, drawn.captions),
-        "style accuracy on held-out wordings": style_accuracy(judge, drawn.reworded),
-        "style accuracy on far-fetched wordings": style_accuracy(judge, drawn.unseen),
-        "style accuracy on the plain requests": style_accuracy(
-            judge, [one for group in drawn.plain for one in group]
-        ),
-        "instrument recall on captions": instruments_found(
-            heard, [one.facts for one in drawn.captions]
-        ),
         **{f"real renders: {name}": value for name, value in timed.items()},
-        **rhythm_figures(drawn.timed),
-        "key agreement where asked": key_agreement(drawn.captions),
-        "seam (1 = like the 95th percentile column)": float(
-            np.median([metrics.seam(one.picture) for one in everything])
+        "unheard soundfont: tempo within 4%": unheard.get("tempo within 4%", 0.0),
+        "real renders: key agreement": figures.key_agreement(ruler.real),
+        "real renders: seam": figures.median_seam(ruler.real),
+    }
+
+
+def drawn_figures(ruler: Ruler, checkpoint: Checkpoint, drawn: Drawings) -> dict[str, float]:
+    """Measure the drawings."""
+    judge = ruler.judge
+    pictures = [one.picture for one in drawn.captions]
+    everything = [*drawn.captions, *drawn.reworded, *drawn.unseen, *drawn.timed]
+    through = figures.rebuilt(checkpoint, ruler.real)
+    apart = figures.distances(judge, pictures, through, ruler.real, ruler.other)
+    plain = [one for group in drawn.plain for one in group]
+    return {
+        "style accuracy on captions": figures.style_accuracy(judge, drawn.captions),
+        "style accuracy on held-out wordings": figures.style_accuracy(judge, drawn.reworded),
+        "style accuracy on far-fetched wordings": figures.style_accuracy(judge, drawn.unseen),
+        "style accuracy on the plain requests": figures.style_accuracy(judge, plain),
+        "instrument recall on captions": instruments_found(
+            figures.heard_instruments(judge, drawn.captions), [one.facts for one in drawn.captions]
         ),
-        **{f"Fréchet, {name}": value for name, value in distances(judge, pictures, work).items()},
-        "nearest training clip, relative to real ones": copying(judge, pictures, clips, work),
-        "diversity over seeds": diversity(
+        **figures.rhythm_figures(drawn.timed, ruler.counter),
+        "key agreement where asked": figures.key_agreement(drawn.captions),
+        "seam (1 = like the 95th percentile column)": figures.median_seam(everything),
+        "autoencoder: PSNR on held-out renders, dB": figures.psnr(
+            [one.picture for one in ruler.real], through
+        ),
+        **{f"Fréchet, {name}": value for name, value in apart.items()},
+        "nearest training clip, relative to real ones": figures.copying(
+            judge, pictures, ruler.real, ruler.clips
+        ),
+        "diversity over seeds": figures.diversity(
             judge, [[one.picture for one in group] for group in drawn.plain]
         ),
     }
@@ -288,45 +189,81 @@ def sections_of(drawn: Drawings, held_out: Clips) -> list[Section]:
             )
         )
     unseen = [(one.prompt, one.picture) for one in [*drawn.reworded[:40], *drawn.unseen[:40]]]
-    return [*sections, Section("Held-out wordings", unseen, [])]
+    timed = [(one.prompt, one.picture) for one in drawn.timed[:24]]
+    return [*sections, Section("Held-out wordings", unseen, []), Section("Tempi", timed, [])]
 
 
 def evaluate(
-    work: Path, checkpoint: Path, plan: Plan, judge_minutes: float | None = None
+    work: Path, folder: Path, plan: Plan, report: Path, way: Way | None = None
 ) -> dict[str, float]:
-    """Draw, measure and report; returns the table."""
-    clips, held_out = Clips(work / "clips"), Clips(work / "held-out")
-    if not len(clips) or not len(held_out) or not len(Clips(work / "other-font")):
-        raise GenerationError(
-            "Evaluation needs held-out renders; run python -m generation.training.data and the"
-            " same with --evaluation."
-        )
-    judge = train_judge(clips, work / "judge" / "state.pt", JUDGE_STEPS, judge_minutes)
-    drawn = draw_all(checkpoint, plan)
-    table = tabulate(work, judge, drawn)
-    write_report(work / "report", table, sections_of(drawn, held_out))
-    (work / "report" / "table.json").write_text(json.dumps(table, indent=2) + "\n", "utf-8")
+    """Draw, measure and report the checkpoint in `folder`; returns the table."""
+    ruler = make_ruler(work, plan.yardsticks)
+    checkpoint = load(folder)
+    stored = SeedLoops.load(folder)
+    asked = questions_of(plan)
+    drawn = draw_all(checkpoint, plan, asked, way or Way(), stored)
+    table = {**real_figures(ruler), **drawn_figures(ruler, checkpoint, drawn)}
+    write_report(report, table, sections_of(drawn, Clips(work / "held-out")))
+    (report / "table.json").write_text(json.dumps(table, indent=2) + "\n", "utf-8")
     return table
+
+
+def compare_ways(
+    work: Path, folder: Path, count: int, ways: Mapping[str, Way] = WAYS
+) -> dict[str, dict[str, float]]:
+    """Draw the same `count` timed prompts, with the same seeds, in several ways."""
+    ruler = make_ruler(work, 256)
+    checkpoint, stored = load(folder), SeedLoops.load(folder)
+    truth = figures.features(ruler.judge, [one.picture for one in ruler.real])
+    questions = tempo_prompts(count)
+    rows: dict[str, dict[str, float]] = {}
+    for name, way in ways.items():
+        if way.seed_loops and not len(stored):
+            continue
+        started = time.process_time()
+        drawn = draw_questions(checkpoint, questions, range(count), way, stored)
+        seconds = (time.process_time() - started) / count
+        seen = figures.features(ruler.judge, [one.picture for one in drawn])
+        rows[name] = {
+            "style accuracy": figures.style_accuracy(ruler.judge, drawn),
+            **figures.rhythm_figures(drawn, ruler.counter),
+            "Fréchet": metrics.frechet_distance(truth, seen),
+            "CPU seconds a picture": seconds,
+        }
+        print(name, json.dumps({k: round(v, 3) for k, v in rows[name].items()}), flush=True)
+    return rows
+
+
+def _print(table: Mapping[str, float]) -> None:
+    width = max(map(len, table))
+    for name, value in table.items():
+        print(f"{name:<{width}}  {value:8.3f}")
 
 
 def main() -> None:
     """Evaluate the checkpoint of the training directory, or another one."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_work(parser)
-    parser.add_argument("--checkpoint", type=Path, default=None, help="default: WORK/checkpoint")
-    parser.add_argument("--per-style", type=int, default=10)
-    parser.add_argument("--plain-seeds", type=int, default=20)
-    parser.add_argument("--tempos", type=int, default=100)
-    parser.add_argument("--wordings", type=int, default=None, help="default: all of them")
-    parser.add_argument("--judge-minutes", type=float, default=None)
+    parser.add_argument("--checkpoint", default=None, help="default: WORK/checkpoint")
+    parser.add_argument("--report", type=Path, default=None, help="default: WORK/report")
+    parser.add_argument("--quick", action="store_true", help="draw a share of the pictures")
+    parser.add_argument("--per-style", type=int, default=None)
+    parser.add_argument("--seed-loops", action="store_true", help="start from seed loops")
+    parser.add_argument("--ways", type=int, default=0, metavar="N",
+                        help="compare ways to draw on N timed prompts")  # fmt: skip
     options = parser.parse_args()
-    plan = Plan(options.per_style, options.plain_seeds, options.tempos, options.wordings)
-    checkpoint = options.checkpoint or options.work / "checkpoint"
-    table = evaluate(options.work, checkpoint, plan, options.judge_minutes)
-    width = max(map(len, table))
-    for name, value in table.items():
-        print(f"{name:<{width}}  {value:8.3f}")
-    print(f"Report: {options.work / 'report' / 'index.html'}")
+    asked = options.checkpoint or str(options.work / "checkpoint")
+    folder = resolve(asked) if asked == STARTER else Path(asked)
+    if options.ways:
+        rows = compare_ways(options.work, folder, options.ways)
+        (options.work / "ways.json").write_text(json.dumps(rows, indent=2) + "\n", "utf-8")
+        return
+    plan = QUICK if options.quick else Plan()
+    if options.per_style is not None:
+        plan = replace(plan, per_style=options.per_style)
+    report = options.report or options.work / "report"
+    _print(evaluate(options.work, folder, plan, report, Way(seed_loops=options.seed_loops)))
+    print(f"Report: {report / 'index.html'}")
 
 
 if __name__ == "__main__":

@@ -11,10 +11,11 @@ import torch
 
 from generation.errors import GenerationError
 from generation.training import evaluate as ev
-from generation.training import metrics
+from generation.training import metrics, questions
 from generation.training.captions import facts_of
-from generation.training.classifier import STYLE_NAMES, train_judge
+from generation.training.classifier import STYLE_NAMES, judge_pictures, train_judge
 from generation.training.compose import compose
+from generation.training.draw import Way
 from generation.training.export import export
 from generation.training.render import picture
 from generation.training.report import Section, write_report
@@ -40,14 +41,6 @@ def chord(tonic: int, minor: bool) -> Wave:
     notes = [(weight, 440 * 2 ** ((60 + tonic + degree - 69) / 12))
              for degree, weight in degrees.items()]  # fmt: skip
     return sum(w * np.sin(2 * np.pi * f * turns) for w, f in notes) / 10  # type: ignore[no-any-return]
-
-
-@pytest.mark.parametrize("beats", [8, 9, 10, 11, 12])
-def test_tempo_is_measured_to_within_four_percent(beats: int) -> None:
-    drawn = picture(clicks(beats))
-    tempo = metrics.measure_tempo(drawn)
-    assert metrics.tempo_verdict(tempo.bpm, beats * 60 / 5.12) == "right"
-    assert tempo.unsteadiness < 0.1
 
 
 @pytest.mark.parametrize(
@@ -107,20 +100,28 @@ def test_the_judge_learns_and_resumes(tmp_path: Path) -> None:
     write_shard(tmp_path / "clips", 0, pictures, facts)
     clips = Clips(tmp_path / "clips")
     judge = train_judge(clips, tmp_path / "judge.pt", steps=80, batch=8)
-    named, _, features = ev.judge_pictures(judge, list(pictures))
+    named, _, features = judge_pictures(judge, list(pictures))
     guessed = [STYLE_NAMES[int(i)] for i in named.argmax(1)]
     assert np.mean([a == b for a, b in zip(guessed, names, strict=True)]) >= 0.9
     again = train_judge(clips, tmp_path / "judge.pt", steps=80, batch=8)
-    assert torch.equal(ev.judge_pictures(again, list(pictures))[2], features)
+    assert torch.equal(judge_pictures(again, list(pictures))[2], features)
 
 
 def test_prompts_are_repeatable_and_say_what_they_are() -> None:
-    assert ev.caption_prompts(1) == ev.caption_prompts(1)
-    assert {facts.style for _, facts in ev.caption_prompts(1)} == set(STYLE_NAMES)
-    phrases = ev.wordings(ev.unseen_prompts())
-    assert all(facts.style in STYLE_NAMES for _, facts in phrases)
-    assert len(ev.wordings(ev.unseen_prompts(), 10)) < len(phrases)
-    assert all(f"{round(facts.bpm)} bpm" in text for text, facts in ev.tempo_prompts(5))
+    plan = questions.Plan(per_style=1, plain_seeds=2, tempos=5, wordings=10)
+    asked = questions.questions_of(plan)
+    assert asked == questions.questions_of(plan)
+    assert {facts.style for _, facts in asked.captions} == set(STYLE_NAMES)
+    assert all(facts.style in STYLE_NAMES for _, facts in [*asked.unseen, *asked.reworded])
+    assert len(asked.plain) == 2 * len(questions.PLAIN_REQUESTS)
+    assert all(f"{round(facts.bpm)} bpm" in text for text, facts in asked.timed)
+    everything = questions.questions_of(questions.Plan(per_style=0, tempos=0))
+    assert len(everything.unseen) > len(asked.unseen)
+
+
+def test_a_tempo_is_said_as_the_picture_holds_it() -> None:
+    assert questions.tempo_words(8) == "94 bpm"
+    assert questions.tempo_words(16, columns=1024) == "94 bpm"
 
 
 def test_the_report_has_a_picture_and_a_player_for_every_loop(tmp_path: Path) -> None:
@@ -134,26 +135,41 @@ def test_the_report_has_a_picture_and_a_player_for_every_loop(tmp_path: Path) ->
     assert sorted(p.suffix for p in tmp_path.iterdir()) == [".html", ".png", ".png", ".wav", ".wav"]
 
 
-def test_the_whole_evaluation_runs(work: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture(scope="module")
+def evaluated(work: Path) -> Path:
+    """The miniature training directory with renders to judge by, judged in two steps."""
     for name in ("held-out", "other-font"):
         if not (work / name).exists():
             (work / name).symlink_to(work / "clips")
+    export(work, work / "evaluated")
+    return work
+
+
+def test_the_whole_evaluation_runs(evaluated: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ev, "JUDGE_STEPS", 2)
-    folder = work / "evaluated"
-    export(work, folder)
-    styles = ("techno", "rain")
-    plan = ev.Plan(per_style=2, plain_seeds=1, tempos=2, wordings=2, styles=styles, steps=2)
-    table = ev.evaluate(work, folder, plan)
+    plan = questions.Plan(2, plain_seeds=1, tempos=2, wordings=2, styles=("techno", "rain"))
+    report = evaluated / "report"
+    table = ev.evaluate(evaluated, evaluated / "evaluated", plan, report, Way(2))
     assert all(np.isfinite(value) for value in table.values())
     assert table["Fréchet, floor: two halves of real renders"] >= 0
     shares = [value for name, value in table.items() if "accuracy" in name or "recall" in name]
     assert all(0 <= share <= 1 for share in shares)
-    assert json.loads((work / "report" / "table.json").read_text()) == table
-    report = (work / "report" / "index.html").read_text("utf-8")
-    assert all(request in report for request in ev.PLAIN_REQUESTS)
+    assert json.loads((report / "table.json").read_text()) == table
+    text = (report / "index.html").read_text("utf-8")
+    assert all(request in text for request in questions.PLAIN_REQUESTS)
+
+
+def test_ways_to_draw_are_compared_on_the_same_prompts(
+    evaluated: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ev, "JUDGE_STEPS", 2)
+    ways = {"2 steps": Way(2), "again": Way(2), "loops": Way(2, seed_loops=True, strength=0.5)}
+    rows = ev.compare_ways(evaluated, evaluated / "evaluated", 2, ways)
+    assert rows.keys() == ways.keys()
+    first, again = rows["2 steps"], rows["again"]
+    assert all(first[name] == again[name] for name in first if "seconds" not in name)
 
 
 def test_evaluation_says_what_it_needs(tmp_path: Path) -> None:
     with pytest.raises(GenerationError, match="held-out renders"):
-        ev.evaluate(tmp_path, tmp_path / "checkpoint", ev.Plan())
-    assert json.dumps(ev.Plan().per_style) == "10"
+        ev.make_ruler(tmp_path, 4)

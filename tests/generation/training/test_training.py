@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from generation.errors import GenerationError
+from generation.errors import CheckpointError, GenerationError
+from generation.integrity import read_licence
+from generation.sampler import decode
+from generation.seeds import SeedLoops, prompt_embedding
 from generation.training import autoencoder as ae
 from generation.training import unet as un
-from generation.training.draw import draw, load
-from generation.training.export import export
+from generation.training.draw import Way, draw, load
+from generation.training.export import export, refresh_card
 from generation.training.latents import Latents, load_autoencoder
 from generation.training.shards import Clips, shard_numbers
-from generation.training.state import Ema, Team, Trainer, step_rng
+from generation.training.state import Ema, Trainer, step_rng
+from generation.training.team import Team, free_port
 from generation.training.text.encoder import load_text
 from tests.generation.training.conftest import SMALL, SMALL_UNET
 
@@ -126,7 +132,7 @@ def _share_gradients(rank: int, port: int, folder: str) -> None:
 
 
 def test_two_processes_share_gradients_and_stop_together(tmp_path: Path) -> None:
-    torch.multiprocessing.spawn(_share_gradients, (un.free_port(), str(tmp_path)), nprocs=2)
+    torch.multiprocessing.spawn(_share_gradients, (free_port(), str(tmp_path)), nprocs=2)
     results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
     assert results == [[[[1.5, 1.5]], True]] * 2
 
@@ -157,16 +163,55 @@ def test_the_exported_folder_draws_with_ours_and_with_stock_diffusers(work: Path
     size = export(work, folder)
     digests = json.loads((folder / "sha256.json").read_text())
     assert size == sum((folder / name).stat().st_size for name in digests)
-    first, again, other = draw(load(folder), ["techno", "techno", "rain"], [7, 7, 8], steps=2)
+    first, again, other = draw(load(folder), ["techno", "techno", "rain"], [7, 7, 8], Way(2))
     assert first.shape == (512, 512)
     assert np.abs(first.astype(int) - again).max() <= 1
     assert not np.array_equal(first, other)
+    assert read_licence(folder) == "mit"
+    assert sum(path.stat().st_size for path in folder.rglob("*")) < 60_000_000
     from diffusers import StableDiffusionPipeline  # noqa: PLC0415 - slow to import
 
     pipeline = StableDiffusionPipeline.from_pretrained(folder)
     pipeline.set_progress_bar_config(disable=True)
     image = pipeline("techno", num_inference_steps=2, height=512, width=512).images[0]
     assert image.size == (512, 512)
+
+
+def test_a_checkpoint_carries_seed_loops_and_draws_from_them(work: Path) -> None:
+    folder = work / "with-seeds"
+    export(work, folder)
+    stored = SeedLoops.load(folder)
+    assert {loop.style for loop in stored.loops} == {"techno", "rain", "jazz trio", "guitar solo"}
+    checkpoint = load(folder)
+    asked = prompt_embedding(checkpoint, "techno")
+    assert asked.shape == (384,)
+    way = Way(4, seed_loops=True, strength=0.25)
+    (near,) = draw(checkpoint, ["techno"], [0], way, stored)
+    start = decode(checkpoint, stored.nearest(asked, pick=0)[None])[0]
+    (free,) = draw(checkpoint, ["techno"], [0], Way(4))
+    apart = [np.abs(start.astype(int) - one).mean() for one in (near, free)]
+    assert apart[0] < apart[1]
+
+
+def test_text_encoder_keys_have_the_prefix_that_old_readers_need(work: Path) -> None:
+    keys = load_file(work / "text" / "text_encoder" / "model.safetensors").keys()
+    assert all(key.startswith("text_model.") for key in keys)
+
+
+def test_the_card_is_written_anew_with_figures_and_sealed(work: Path) -> None:
+    folder = work / "carded"
+    export(work, folder)
+    (work / "report").mkdir(exist_ok=True)
+    (work / "report" / "table.json").write_text('{"style accuracy on captions": 0.5}')
+    refresh_card(work, folder)
+    card = (folder / "README.md").read_text("utf-8")
+    assert "| style accuracy on captions | 0.500 |" in card
+    digest = hashlib.sha256(card.encode()).hexdigest()
+    assert json.loads((folder / "sha256.json").read_text())["README.md"] == digest
+    load(folder)
+    (folder / "riffbot.json").write_text("{}")
+    with pytest.raises(CheckpointError, match="damaged"):
+        load(folder)
 
 
 def test_what_is_missing_is_named(tmp_path: Path) -> None:
