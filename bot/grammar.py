@@ -284,7 +284,7 @@ def _options(values: Mapping[str, Any], allowed: Sequence[str]) -> dict[str, Any
     options = {}
     for name, value in values.items():
         if name not in allowed:
-            hint = nearest(str(name), ("prompt", *allowed)).replace("--", "")
+            hint = nearest(str(name), ("prompt", *allowed), '"{}"')
             raise BadInputRefusal(f'I do not know the setting "{name}"; {hint}')
         if value is not None:
             options[OPTIONS[name].field] = read_option(name, value)

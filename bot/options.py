@@ -150,10 +150,13 @@ def known_option(name: str, allowed: Sequence[str]) -> str:
     raise BadInputRefusal(f"I do not know --{name}; {nearest(name, allowed)}")
 
 
-def nearest(name: str, allowed: Sequence[str]) -> str:
-    """The end of a sentence that points to what there is."""
-    near = difflib.get_close_matches(name, [n for n, own in _NAMES.items() if own in allowed], n=1)
-    return f"did you mean --{near[0]}?" if near else f"there are --{', --'.join(allowed)}."
+def nearest(name: str, allowed: Sequence[str], form: str = "--{}") -> str:
+    """The end of a sentence that points to what there is, each written as `form` says."""
+    names = [n for n, own in _NAMES.items() if own in allowed]
+    near = difflib.get_close_matches(name, [*names, *allowed], n=1)
+    if near:
+        return f"did you mean {form.format(near[0])}?"
+    return f"there are {', '.join(form.format(one) for one in allowed)}."
 
 
 def read_option(name: str, value: Any) -> Any:

@@ -1,60 +1,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from bot.config import WebConfig
 from bot.events import JobChanged
-from bot.store.ledger import Ledger
 from bot.web.identity import Identity
-from bot.web.server import LocalWeb
-from generation.request import Clip
-from tests.bot.conftest import Kit
+from tests.bot.web.site import Site
 from tests.waiting import soon
-
-
-class Site:
-    """The real web server on a loopback port, and a browserless client."""
-
-    def __init__(self, kit: Kit, web: LocalWeb, http: aiohttp.ClientSession, clips: Path) -> None:
-        self.kit, self.web, self.http, self.clips = kit, web, http, clips
-
-    async def post(self, path: str, data: Any, **headers: str) -> tuple[int, Any]:
-        async with self.http.post(path, json=data, headers=headers) as response:
-            return response.status, await response.json()
-
-    async def get(self, path: str, **headers: str) -> tuple[int, Any]:
-        async with self.http.get(path, headers=headers) as response:
-            return response.status, await response.json()
-
-    async def render(self, ledger: Ledger) -> None:
-        """Do what the worker would: files on disk, then the ledger."""
-        job = await ledger.claim("worker-1", 60)
-        assert job is not None
-        folder = self.clips / job.id[:2]
-        folder.mkdir(parents=True, exist_ok=True)
-        files = {}
-        for kind in ("mp3", "wav", "png"):
-            (folder / f"{job.id}.{kind}").write_bytes(kind.encode() * 100)
-            files[kind] = f"{job.id[:2]}/{job.id}.{kind}"
-        await ledger.record_rendered(job, [Clip(0, files, 5.12, 44100, 225_792, {"seed": "7"})])
-
-
-@pytest.fixture
-async def site(kit: Kit, tmp_path: Path) -> AsyncIterator[Site]:
-    health = {"state": "starting", "detail": "Loading."}
-    web = LocalWeb(
-        WebConfig(port=0), kit.studio, Identity(b"s" * 32), tmp_path / "clips", lambda: health
-    )
-    await web.start()
-    async with aiohttp.ClientSession(web.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
-        yield Site(kit, web, http, tmp_path / "clips")
-    await web.stop()
 
 
 async def test_a_script_makes_a_riff_and_reads_it(site: Site) -> None:

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from bot.config import WebConfig
+from bot.store.clipfiles import Budget
+from bot.store.sources import Sources
+from bot.web.identity import Identity
+from bot.web.server import LocalWeb
+from tests.bot.conftest import Kit
+from tests.bot.web.site import Site
+
+
+@pytest.fixture
+async def site(kit: Kit, tmp_path: Path) -> AsyncIterator[Site]:
+    health = {"state": "starting", "detail": "Loading."}
+    sources = Sources(tmp_path / "sources", kit.database, kit.clock, Budget(10**9, None))
+    web = LocalWeb(
+        WebConfig(port=0),
+        kit.studio,
+        Identity(b"s" * 32),
+        sources,
+        tmp_path / "clips",
+        lambda: health,
+    )
+    await web.start()
+    async with aiohttp.ClientSession(web.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
+        yield Site(kit, web, http, tmp_path / "clips", sources)
+    await web.stop()
