@@ -14,7 +14,7 @@ import asyncio
 import base64
 import io
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -54,6 +54,7 @@ class RiffusionApi:
         clips: Path,
         max_steps: int,
         now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         """At most `max_steps` denoising steps are run, whatever an app asks for."""
         self._studio = studio
@@ -62,6 +63,7 @@ class RiffusionApi:
         self._clips = clips
         self._max_steps = max_steps
         self._now = now
+        self._sleep = sleep
         self._arrivals: dict[str, float] = {}
 
     def routes(self) -> list[web.RouteDef]:
@@ -76,7 +78,7 @@ class RiffusionApi:
         ask = await self._ask(await read_json(request))
         caller = request.remote or "unknown"
         give_up_at = self._now() + _PATIENCE
-        await self._wait_for_turn(caller)
+        await self.wait_for_turn(caller)
         requester = Requester(
             PLATFORM, _COMMUNITY, f"app:{caller}", "A Riffusion app", frozenset({ROLE})
         )
@@ -115,7 +117,7 @@ class RiffusionApi:
         path = await asyncio.to_thread(self._images.find, str(name))
         return Source(role, await self._sources.put_file(path))
 
-    async def _wait_for_turn(self, caller: str) -> None:
+    async def wait_for_turn(self, caller: str) -> None:
         """One clip per clip's duration, four at once; who is early waits in order of arrival."""
         now = self._now()
         # Booked before the wait, so that those who come later wait behind.
@@ -130,7 +132,7 @@ class RiffusionApi:
         while len(self._arrivals) > _MOST_CALLERS:
             del self._arrivals[next(iter(self._arrivals))]
         if not verdict.allowed:
-            await asyncio.sleep(verdict.retry_after)
+            await self._sleep(verdict.retry_after)
 
     async def _clip_of(self, view: JobView) -> Clip:
         job_id = view.job.id
