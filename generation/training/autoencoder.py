@@ -152,7 +152,7 @@ def main() -> None:
     """Train (resuming), whiten and save the autoencoder."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_work(parser)
-    add_schedule(parser, steps=20_000, rate=3e-3, batch=2)
+    add_schedule(parser, steps=6_000, rate=3e-3, batch=1)
     add_team(parser)
     run_team(train, parser.parse_args())
 

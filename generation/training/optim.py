@@ -9,6 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from generation.training.team import Team
+
 # Jordan's quintic: steep at 0, so that five rounds lift small singular values close to 1
 _QUINTIC = (3.4445, -4.7750, 2.0315)
 _SMALLEST = 8
@@ -43,9 +45,19 @@ class Muon(torch.optim.Optimizer):
     """
 
     def __init__(
-        self, model: nn.Module, rate: float, weight_decay: float, *, matrices: bool = True
+        self,
+        model: nn.Module,
+        rate: float,
+        weight_decay: float,
+        *,
+        matrices: bool = True,
+        team: Team | None = None,
     ) -> None:
-        """Sort the parameters; with `matrices` false all of them are left to AdamW."""
+        """Sort the parameters; with `matrices` false all of them are left to AdamW.
+
+        The members of a `team`, who all have the same gradients, share the orthogonalising.
+        """
+        self._team = team or Team()
         named = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
         suited = [matrices and _suits_muon(name, p) for name, p in named]
         groups = [
@@ -60,27 +72,42 @@ class Muon(torch.optim.Optimizer):
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """Update every parameter that has a gradient."""
         for group in self.param_groups:
-            update = _muon_update if group["muon"] else _adam_update
-            for value in _with_gradient(group["params"]):
-                change = update(value.grad, self.state[value])
+            values = _with_gradient(group["params"])
+            if group["muon"]:
+                changes = self._muon_changes(values)
+            else:
+                changes = [_adam_change(value.grad, self.state[value]) for value in values]
+            for value, change in zip(values, changes, strict=True):
                 value.mul_(1 - group["lr"] * group["weight_decay"])
                 value.add_(change, alpha=-group["lr"])
+
+    def _muon_changes(self, values: list[Any]) -> list[Tensor]:
+        changes = []
+        for number, value in enumerate(values):
+            ahead = _look_ahead(value.grad, self.state[value])
+            ours = number % self._team.size == self._team.rank
+            changes.append(_even_out(ahead) if ours else torch.zeros_like(ahead))
+        self._team.add_up(changes)
+        return changes
 
 
 def _with_gradient(values: Iterable[Any]) -> list[Any]:
     return [value for value in values if value.grad is not None]
 
 
-def _muon_update(gradient: Tensor, state: dict[str, Any], momentum: float = 0.95) -> Tensor:
+def _look_ahead(gradient: Tensor, state: dict[str, Any], momentum: float = 0.95) -> Tensor:
     if "momentum" not in state:
         state["momentum"] = torch.zeros_like(gradient)
-    state["momentum"].lerp_(gradient, 1 - momentum)
-    looked_ahead = gradient.lerp(state["momentum"], momentum)
-    flat = orthogonalise(looked_ahead.flatten(1))
-    return flat.view_as(gradient) * (0.2 * math.sqrt(max(flat.shape)))
+    average: Tensor = state["momentum"].lerp_(gradient, 1 - momentum)
+    return gradient.lerp(average, momentum)
 
 
-def _adam_update(
+def _even_out(update: Tensor) -> Tensor:
+    flat = orthogonalise(update.flatten(1))
+    return flat.view_as(update) * (0.2 * math.sqrt(max(flat.shape)))
+
+
+def _adam_change(
     gradient: Tensor, state: dict[str, Any], betas: tuple[float, float] = (0.9, 0.99)
 ) -> Tensor:
     if "step" not in state:

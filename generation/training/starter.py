@@ -17,11 +17,13 @@ STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("data", ()),
     ("data", ("--evaluation", "--clips", "1024")),
     ("text.distil", ()),
-    ("autoencoder", ()),
+    ("autoencoder", ("--processes", "2")),
     ("latents", ()),
     ("unet", ("--processes", "2")),
     ("export", ()),
+    ("classifier", ()),
     ("evaluate", ()),
+    ("export", ("--card",)),
 )
 
 

@@ -104,7 +104,7 @@ class Trainer:
         self.loss_of = loss_of
         self.path = path
         self.rate, self.warm_up_steps, self.clip, self.batch = rate, warm_up_steps, clip, batch
-        self.optimizer = Muon(model, rate, weight_decay, matrices=muon)
+        self.optimizer = Muon(model, rate, weight_decay, matrices=muon, team=self.team)
         self.ema = Ema(model, ema_decay) if ema_decay is not None else None
         self.end, self.cool_down_steps = 0, 0
         self.step = 0

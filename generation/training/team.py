@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import multiprocessing, nn
+from torch import Tensor, multiprocessing, nn
 
 
 class Team:
@@ -36,6 +36,16 @@ class Team:
         for gradient, mean in zip(gradients, means, strict=True):
             gradient.copy_(mean.view_as(gradient))
         return bool(flat[-1] > 0)
+
+    def add_up(self, parts: list[Tensor]) -> None:
+        """Replace every tensor by its sum over the processes, in place."""
+        if self.size == 1:
+            return
+        flat = torch.cat([part.flatten() for part in parts])
+        torch.distributed.all_reduce(flat)
+        pieces = torch.split(flat, [part.numel() for part in parts])
+        for part, piece in zip(parts, pieces, strict=True):
+            part.copy_(piece.view_as(part))
 
 
 Member = Callable[[Team, argparse.Namespace], None]

@@ -124,7 +124,7 @@ def make_trainer(
         loss, error = diffusion_loss(unet, latents, context(texts), shares, noise)
         return loss, {"v_mse": float(error)}
 
-    return Trainer(unet, loss_of, path, rate=rate, batch=batch * team.size, warm_up_steps=200,
+    return Trainer(unet, loss_of, path, rate=rate, batch=batch * team.size, warm_up_steps=100,
                    ema_decay=0.999, team=team)  # fmt: skip
 
 
@@ -149,7 +149,7 @@ def main() -> None:
     """Train (resuming) in one process or several."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     add_work(parser)
-    add_schedule(parser, steps=100_000, rate=4e-4, batch=8)
+    add_schedule(parser, steps=25_000, rate=1e-3, batch=4)
     add_team(parser)
     run_team(train, parser.parse_args())
 

@@ -21,6 +21,7 @@ from generation.training import unet as un
 from generation.training.draw import Way, draw, load
 from generation.training.export import export, refresh_card
 from generation.training.latents import Latents, load_autoencoder
+from generation.training.optim import Muon
 from generation.training.shards import Clips, shard_numbers
 from generation.training.state import Ema, Trainer, step_rng
 from generation.training.team import Team, free_port
@@ -124,17 +125,33 @@ def test_a_lone_team_leaves_gradients_alone() -> None:
 def _share_gradients(rank: int, port: int, folder: str) -> None:
     address = f"tcp://127.0.0.1:{port}"
     torch.distributed.init_process_group("gloo", init_method=address, rank=rank, world_size=2)
-    line = nn.Linear(2, 1, bias=False)
+    line, team = nn.Linear(2, 1, bias=False), Team(rank, 2)
     line.weight.grad = torch.full((1, 2), float(rank + 1))
-    stop = Team(rank, 2).average_gradients(line, stop=rank == 1)
-    Path(folder, f"{rank}.json").write_text(json.dumps([line.weight.grad.tolist(), stop]))
+    stop = team.average_gradients(line, stop=rank == 1)
+    mean = line.weight.grad.tolist()
+    torch.save([mean, stop, _updated(team)], Path(folder, f"{rank}.pt"))
     torch.distributed.destroy_process_group()
 
 
-def test_two_processes_share_gradients_and_stop_together(tmp_path: Path) -> None:
+def _updated(team: Team) -> list[Tensor]:
+    """Three matrices after two updates with gradients that all members have."""
+    torch.manual_seed(5)
+    model = nn.Sequential(*(nn.Linear(8, 8) for _ in range(3)))
+    optimizer = Muon(model, 0.1, 0.01, team=team)
+    for _ in range(2):
+        for value in model.parameters():
+            value.grad = torch.randn_like(value)
+        optimizer.step()
+    return [value.detach() for value in model.parameters()]
+
+
+def test_two_processes_share_gradients_updates_and_stop_together(tmp_path: Path) -> None:
     torch.multiprocessing.spawn(_share_gradients, (free_port(), str(tmp_path)), nprocs=2)
-    results = [json.loads((tmp_path / f"{rank}.json").read_text()) for rank in range(2)]
-    assert results == [[[[1.5, 1.5]], True]] * 2
+    alone = _updated(Team())
+    for rank in range(2):
+        mean, stop, updated = torch.load(tmp_path / f"{rank}.pt")
+        assert (mean, stop) == ([[1.5, 1.5]], True)
+        assert all(torch.allclose(a, b, atol=1e-6) for a, b in zip(alone, updated, strict=True))
 
 
 def test_the_average_follows_the_model() -> None:
