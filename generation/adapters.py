@@ -26,6 +26,7 @@ from generation.weights import Source, Tensors, open_weights, read_metadata
 log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"\w[\w .+-]{0,99}")
+_PARTS = ("unet", "text_encoder")
 _ENDS = {
     ".lora_up.weight": "up", ".lora_down.weight": "down", ".alpha": "alpha",
     ".lora_B.weight": "up", ".lora_A.weight": "down",
@@ -55,13 +56,13 @@ class Adapters:
 
     def __init__(
         self,
-        folder: Path | None,
-        models: Mapping[str, Any],
-        sources: Mapping[str, Source | None],
+        folder: Path | None = None,
+        models: Mapping[str, Any] | None = None,
+        sources: Mapping[str, Source | None] | None = None,
     ) -> None:
         self._folder = folder
-        self._models = {part: models[part] for part in ("unet", "text_encoder")}
-        self._sources = sources
+        self._models = {} if models is None else {part: models[part] for part in _PARTS}
+        self._sources = sources or {}
         self._places: dict[str, tuple[str, str]] | None = None
         self._touched: set[tuple[str, str]] = set()
         self._applied: tuple[AdapterUse, ...] = ()
@@ -90,7 +91,7 @@ class Adapters:
 
     def _restore(self) -> None:
         for part, model in self._models.items():
-            source = self._sources[part]
+            source = self._sources.get(part)
             names = sorted(weight for owner, weight in self._touched if owner == part)
             if names and source is not None:
                 first = model.get_parameter(names[0])
@@ -104,8 +105,8 @@ class Adapters:
             hint = f"I have {known}." if known else "There are none in this studio."
             raise BadRequestError(f"I have no LoRA called {name[:50]!r}. {hint}")
         try:
-            with open_weights([file]) as (tensors, _):
-                deltas = self._read(tensors, read_metadata(file), name)
+            with open_weights([file]) as opened:
+                deltas = self._read(opened.tensors, read_metadata(file), name)
                 for delta in deltas:
                     self._check(delta, name)
                 return deltas
@@ -201,13 +202,15 @@ class _Alphas:
         return float(alpha) * (rank**0.5 if stabilised else 1.0)
 
 
+@torch.inference_mode(False)
 @torch.no_grad()
 def _add(weight: torch.Tensor, delta: _Delta, strength: float) -> None:
     up = delta.up.to(weight.device, torch.float32).flatten(1)
     down = delta.down.to(weight.device, torch.float32).flatten(1)
     scale = strength * delta.alpha / down.shape[0]
     change = (up @ down).mul_(scale).view(weight.shape)
-    weight.copy_(weight.float().add_(change))
+    # Not in place: the weight may lie in a file that is mapped for reading.
+    weight.data = (weight.float() + change).to(weight.dtype)
 
 
 def add_inversions(folder: Path | None, tokenizer: Any, text_encoder: Any) -> dict[str, int]:
@@ -215,8 +218,11 @@ def add_inversions(folder: Path | None, tokenizer: Any, text_encoder: Any) -> di
 
     Files that do not fit this checkpoint are skipped, with a line in the log.
 
+    A word of several tokens is kept as `<NAME>`, `<NAME>_1`, `<NAME>_2`, …, as diffusers does;
+    `generation.prompts` writes them all where the first stands.
+
     Returns:
-        How many tokens each word takes, by the word: `<NAME>`.
+        How many tokens each word takes, by the word.
     """
     learned: dict[str, torch.Tensor] = {}
     for name, file in _files_by_name(folder, (".safetensors", ".pt", ".bin")).items():
@@ -232,7 +238,7 @@ def add_inversions(folder: Path | None, tokenizer: Any, text_encoder: Any) -> di
     if not learned:
         return {}
     words = {
-        (f"<{name}>" if not row else f"<{name}_{row}>"): vectors[row]
+        (f"<{name}>_{row}" if row else f"<{name}>"): vectors[row]
         for name, vectors in learned.items()
         for row in range(len(vectors))
     }
@@ -255,7 +261,8 @@ def _widen(text_encoder: Any, rows: Mapping[int, torch.Tensor]) -> None:
 
 def _read_inversion(file: Path) -> torch.Tensor:
     """Vectors `(tokens, width)`; the same thing is saved in three ways."""
-    with open_weights([file]) as (tensors, _):
+    with open_weights([file]) as opened:
+        tensors = opened.tensors
         found = [tensors.get(key) for key in ("emb_params", "string_to_param.*")]
         candidates: Iterable[torch.Tensor] = [one for one in found if one is not None]
         first = next(iter([*candidates, *tensors.values()]), None)

@@ -32,7 +32,8 @@ from generation.placement import (
     needed_bytes,
 )
 from generation.request import AdapterUse
-from generation.weights import Source, count_weights
+from generation.residency import take_turns
+from generation.weights import Pages, Source, count_weights
 
 __all__ = ["Checkpoint", "CheckpointOptions", "Preferences", "choose_device", "load_checkpoint"]
 
@@ -115,7 +116,7 @@ class Checkpoint:
     unet: Any
     vae: Any
     scheduler: Any
-    adapters: Adapters
+    adapters: Adapters = field(default_factory=Adapters)
     inversions: Mapping[str, int] = field(default_factory=dict)
 
     def new_scheduler(self) -> Any:
@@ -132,14 +133,6 @@ class Checkpoint:
             BadRequestError: there is no LoRA of this name, or it does not fit this checkpoint.
         """
         self.adapters.apply(uses)
-
-    def spell_out(self, text: str) -> str:
-        """A prompt with the word for each textual inversion written as all of its tokens."""
-        for word, count in self.inversions.items():
-            if count > 1 and word in text:
-                rest = [f"{word[:-1]}_{number}>" for number in range(1, count)]
-                text = text.replace(word, " ".join([word, *rest]))
-        return text
 
     @property
     def latent_channels(self) -> int:
@@ -192,12 +185,12 @@ def load_checkpoint(
     check_room(_needed(models, placement), placement, label)
     small = {part: parts.build_small(found.parts[part]) for part in ("tokenizer", "scheduler")}
     files = {key: file for part in found.parts.values() for key, file in part.files().items()}
-    with Hashing(files) as hashing:
-        for part, model in models.items():
-            _fill(model, sources[part], placement)
-        hashing.check_seal(found.folder)
+    with Hashing(files, found.folder) as hashing:
+        pages = {part: _fill(models[part], sources[part], placement) for part in MODELS}
+        hashing.check_seal()
         fingerprint = hashing.fingerprint()
     inversions = add_inversions(options.inversions, small["tokenizer"], models["text_encoder"])
+    take_turns(models, pages)
     if placement.compiled:
         models["unet"].compile()
     return Checkpoint(
@@ -291,10 +284,13 @@ def _needed(models: Mapping[str, Any], placement: Placement) -> int:
     return needed_bytes(weights, max(models["vae"].config.block_out_channels[:2]), placement)
 
 
-def _fill(model: Any, source: Source | None, placement: Placement) -> None:
+def _fill(model: Any, source: Source | None, placement: Placement) -> Pages | None:
     if source is None:
         raise CheckpointError("A part of this checkpoint has no weights.")
-    source.fill(model, dtype=placement.dtype, device=placement.device)
+    pages = source.fill(
+        model, dtype=placement.dtype, device=placement.device, mapped=not placement.compiled
+    )
     for name, buffer in model.named_buffers():
         owner, _, last = name.rpartition(".")
         setattr(model.get_submodule(owner), last, buffer.to(placement.device))
+    return pages

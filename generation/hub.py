@@ -119,7 +119,9 @@ class _Repository:
         from huggingface_hub import errors as hub_errors  # noqa: PLC0415
 
         try:
-            info = HfApi().model_info(self.repo, revision=self.revision, files_metadata=True)
+            endpoint = os.environ.get("HF_ENDPOINT")  # read now: the library read it long ago
+            api = HfApi(endpoint=endpoint)
+            info = api.model_info(self.repo, revision=self.revision, files_metadata=True)
             sizes = {one.rfilename: one.size or 0 for one in info.siblings or ()}
             chosen = _choose(sizes, wanted, half)
             if not chosen:
@@ -132,8 +134,9 @@ class _Repository:
             for name in chosen:
                 # By the commit, so that a push in between cannot mix two versions.
                 path = hf_hub_download(
-                    self.repo, name, revision=info.sha, cache_dir=self.cache, tqdm_class=bar(name)
-                )
+                    self.repo, name, revision=info.sha, cache_dir=self.cache,
+                    tqdm_class=bar(name), endpoint=endpoint,
+                )  # fmt: skip
             folder = Path(path).parents[name.count("/")]
             self._remember(str(info.sha))
             _note(folder, wanted, half).write_text("\n".join(chosen) + "\n", "utf-8")

@@ -110,8 +110,8 @@ def take_single_file(file: Path, parts: Mapping[str, Part]) -> dict[str, Part]:
     Raises:
         CheckpointError: the file is damaged or of another family.
     """
-    with open_weights([file]) as (tensors, _):
-        single_file.check_names(tensors, file.name)
+    with open_weights([file]) as opened:
+        single_file.check_names(opened.tensors, file.name)
     taken = dict(parts)
     for name in MODELS:
         config = read_json(parts[name].folder / "config.json")

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import functools
-import json
 import os
 import platform
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch.nn import functional
 
+from generation import remembered
 from generation.errors import CheckpointError
 
 _DTYPES = {
@@ -168,28 +167,18 @@ def _has_bfloat16() -> bool:
 
 
 @functools.cache
-def faster_in_bfloat16(cache: Path | None = None) -> bool:
+def faster_in_bfloat16() -> bool:
     """Time one layer of each kind in both precisions; remember the answer on disk.
 
     It is remembered because the precision decides the picture: the same machine must not change
     its mind between two starts.
-
-    Args:
-        cache: the file to remember it in; None is `placement.json` in the user's cache folder.
     """
-    file = cache or _cache_folder() / "placement.json"
-    key = f"{_processor()} torch {torch.__version__} {torch.get_num_threads()} threads"
-    known = _read(file)
-    if isinstance(known.get(key), bool):
-        return bool(known[key])
+    key = f"{_processor()}, torch {torch.__version__}, {torch.get_num_threads()} threads"
+    known = remembered.recall("bfloat16", key)
+    if isinstance(known, bool):
+        return known
     answer = timed_gain() > _WORTH_IT
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_name(f"{file.name}.{os.getpid()}.part")
-        part.write_text(json.dumps({**known, key: answer}, indent=2), "utf-8")
-        part.replace(file)
-    except OSError:
-        pass  # a read-only home only means that the next start measures again
+    remembered.note("bfloat16", key, answer)
     return answer
 
 
@@ -227,10 +216,6 @@ def _can_compile(device: torch.device) -> bool:
         return False  # it raises its own errors, all of which mean that there is none
 
 
-def _cache_folder() -> Path:
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "riffbot"
-
-
 def _processor() -> str:
     try:
         text = Path("/proc/cpuinfo").read_text("utf-8", "replace")
@@ -238,14 +223,6 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
     models = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
     return models[0] if models else platform.machine()
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        known = json.loads(file.read_text("utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return known if isinstance(known, dict) else {}
 
 
 def _linux_available() -> int | None:

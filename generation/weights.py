@@ -14,7 +14,7 @@ import mmap
 import pickle
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,59 +58,76 @@ class Entry:
 class WeightsFile:
     """A mapped file of weights; its tensors are views of the mapping, for reading only."""
 
-    path: Path
     tensors: Tensors
-    _map: mmap.mmap | None = None
-    _base: int = 0
+    pages: mmap.mmap | None = None
+    base: int = 0
 
     def release(self, tensor: torch.Tensor) -> None:
         """Give back the pages that were read for this tensor; reading it again still works."""
-        if self._map is None or not hasattr(mmap, "MADV_DONTNEED"):
-            return
-        start = tensor.data_ptr() - self._base
-        size = tensor.untyped_storage().nbytes() if tensor.numel() else 0
-        size = min(size, tensor.numel() * tensor.element_size())
-        if not 0 <= start < len(self._map) or not size:
-            return  # a conversion made this one: it lies in memory of its own
-        first = start // mmap.PAGESIZE * mmap.PAGESIZE
-        self._map.madvise(mmap.MADV_DONTNEED, first, min(start + size, len(self._map)) - first)
+        start = tensor.data_ptr() - self.base
+        size = tensor.numel() * tensor.element_size()
+        if self.pages is not None and 0 <= start < len(self.pages):
+            _release(self.pages, start, min(start + size, len(self.pages)))
+
+
+@dataclass(slots=True)
+class OpenWeights:
+    """One or several files of weights as one."""
+
+    files: list[WeightsFile]
+    tensors: Tensors
+
+    def release(self, tensor: torch.Tensor) -> None:
+        """As in `WeightsFile`."""
+        for file in self.files:
+            file.release(tensor)
+
+
+@dataclass(frozen=True, slots=True)
+class Pages:
+    """The mapped files that some weights of a model still lie in."""
+
+    maps: tuple[mmap.mmap, ...]
+
+    def release(self) -> None:
+        """Give back their memory; the next use reads them from the file (or its cache) again."""
+        for pages in self.maps:
+            _release(pages, 0, len(pages))
 
 
 @contextmanager
-def open_weights(files: Iterable[Path]) -> Iterator[tuple[Tensors, Callable[[torch.Tensor], None]]]:
-    """Map one or several files of weights; yields their tensors by name, and how to release one.
+def open_weights(files: Iterable[Path]) -> Iterator[OpenWeights]:
+    """Map one or several files of weights.
 
     Raises:
         CheckpointError: a file is damaged, cut short, or a pickle that brings code.
     """
-    with ExitStack() as stack:
-        opened = [stack.enter_context(_opened(file)) for file in files]
-        tensors: Tensors = {}
-        for one in opened:
-            tensors |= one.tensors
-
-        def release(tensor: torch.Tensor) -> None:
-            for one in opened:
-                one.release(tensor)
-
-        yield tensors, release
-
-
-@contextmanager
-def _opened(path: Path) -> Iterator[WeightsFile]:
-    entries = _entries(path)
-    if isinstance(entries, WeightsFile):
-        yield entries
-        return
-    with path.open("rb") as stream:
-        mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    whole = _flat(mapped, torch.uint8, len(mapped), 0)
-    tensors = {name: _view(mapped, entry) for name, entry in entries.items()}
+    opened = [_open(file) for file in files]
+    tensors = {name: tensor for file in opened for name, tensor in file.tensors.items()}
     try:
-        yield WeightsFile(path, tensors, mapped, whole.data_ptr())
+        yield OpenWeights(opened, tensors)
     finally:
         tensors.clear()
-        # Views that somebody still holds keep the mapping; it ends with the last of them.
+        for file in opened:
+            file.tensors.clear()
+        # Views that somebody still holds keep a mapping; it ends with the last of them.
+
+
+def _open(path: Path) -> WeightsFile:
+    entries = _entries(path)
+    if isinstance(entries, WeightsFile):
+        return entries
+    with path.open("rb") as stream:
+        pages = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    base = _flat(pages, torch.uint8, len(pages), 0).data_ptr()
+    tensors = {name: _view(pages, entry) for name, entry in entries.items()}
+    return WeightsFile(tensors, pages, base)
+
+
+def _release(pages: mmap.mmap, start: int, end: int) -> None:
+    if hasattr(mmap, "MADV_DONTNEED"):
+        first = start // mmap.PAGESIZE * mmap.PAGESIZE
+        pages.madvise(mmap.MADV_DONTNEED, first, end - first)
 
 
 def count_weights(files: Iterable[Path]) -> dict[torch.dtype, int]:
@@ -152,14 +169,20 @@ class Source:
         dtype: torch.dtype,
         device: torch.device,
         only: Iterable[str] | None = None,
-    ) -> None:
+        mapped: bool = False,
+    ) -> Pages | None:
         """Give a model its weights.
 
         Args:
-            model: one without memory, or one already filled, whose weights are overwritten.
-            dtype: of all floating-point weights that are new.
-            device: where new ones go.
+            model: one without memory, or one already filled.
+            dtype: of all floating-point weights.
+            device: where they go.
             only: names of the weights to read (again); None reads all.
+            mapped: leave weights that need no change where they are, in the file: memory that the
+                system can take back at any time. They must never be written to.
+
+        Returns:
+            What some weights still lie in, if any do.
 
         Raises:
             CheckpointError: a weight is missing or has another shape, or the file is damaged.
@@ -167,16 +190,19 @@ class Source:
         names = model.state_dict()
         wanted = names if only is None else {name: names[name] for name in only}
         filled: Tensors = {}
-        with open_weights(self.files) as (stored, release), torch.no_grad():
-            found = self._find(stored, wanted)
-            for name, place in wanted.items():
+        left_in_place = False
+        with open_weights(self.files) as opened, torch.inference_mode(False), torch.no_grad():
+            found = self._find(opened.tensors, wanted)
+            for name in wanted:
                 one = found.pop(name)
-                if place.is_meta:
-                    filled[name] = place = _room_for(place, dtype, device)
-                place.copy_(one)
-                release(one)
-            stored.clear()
-        model.load_state_dict(filled, strict=False, assign=True)
+                kept = mapped and _is_ready(one, dtype, device)
+                filled[name] = one if kept else _copy(one, dtype, device)
+                left_in_place |= kept
+                opened.release(one)
+            maps = tuple(file.pages for file in opened.files if file.pages is not None)
+        for name, tensor in filled.items():
+            _put(model, name, tensor)
+        return Pages(maps) if left_in_place else None
 
     def _find(self, stored: Tensors, wanted: Mapping[str, torch.Tensor]) -> Tensors:
         tensors: Tensors = {}
@@ -245,11 +271,42 @@ def _constant(name: str, buffer: torch.Tensor) -> torch.Tensor:
     raise CheckpointError(f"This checkpoint's text encoder needs {name}, which I cannot make.")
 
 
-def _room_for(place: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+def _copy(one: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.Tensor:
+    target = torch.empty(
+        one.shape, dtype=_dtype(one, dtype), device=device, memory_format=_layout(one)
+    )
+    return target.copy_(one)
+
+
+def _is_ready(one: torch.Tensor, dtype: torch.dtype, device: torch.device) -> bool:
+    """Whether a weight can be used as it lies in the file."""
+    return (
+        device.type == "cpu"
+        and one.dtype == _dtype(one, dtype)
+        and one.is_contiguous(memory_format=_layout(one))
+        and one.data_ptr() % one.element_size() == 0
+    )
+
+
+def _dtype(one: torch.Tensor, dtype: torch.dtype) -> torch.dtype:
+    return dtype if one.is_floating_point() else one.dtype
+
+
+def _layout(one: torch.Tensor) -> torch.memory_format:
     # Convolutions are fastest, on every device, where the channels of a pixel lie together.
-    layout = torch.channels_last if place.dim() == 4 else torch.contiguous_format
-    dtype = dtype if place.is_floating_point() else place.dtype
-    return torch.empty(place.shape, dtype=dtype, device=device, memory_format=layout)
+    return torch.channels_last if one.dim() == 4 else torch.contiguous_format
+
+
+def _put(model: torch.nn.Module, name: str, tensor: torch.Tensor) -> None:
+    owner_name, _, last = name.rpartition(".")
+    owner = model.get_submodule(owner_name)
+    old = getattr(owner, last)
+    if not isinstance(old, torch.nn.Parameter):
+        setattr(owner, last, tensor)
+    elif old.is_meta:
+        setattr(owner, last, torch.nn.Parameter(tensor, requires_grad=False))
+    else:
+        old.data = tensor  # whoever holds the parameter sees it
 
 
 def _entries(path: Path) -> dict[str, Entry] | WeightsFile:
@@ -319,7 +376,7 @@ def _pickle_entries(path: Path) -> dict[str, Entry] | WeightsFile:
             return {name: entry for name, entry in entries.items() if entry is not None}
         # The format of before 2020 has no such places; it is read whole.
         loaded = torch.load(path, map_location="cpu", weights_only=True)
-        return WeightsFile(path, _named_tensors(loaded))
+        return WeightsFile(_named_tensors(loaded))
     except pickle.UnpicklingError as error:
         raise CheckpointError(
             f"{_short(path)} holds more than weights (a pickle with code of its own), so I do not "
