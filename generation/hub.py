@@ -11,6 +11,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn
+from urllib.parse import urlsplit
+
+from filelock import FileLock
 
 from generation.errors import CheckpointError
 from generation.layout import choose_files, choose_weights
@@ -18,6 +21,8 @@ from generation.layout import choose_files, choose_weights
 DEFAULT_CONFIGS = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
 _ID = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?:@(?P<revision>[\w][\w./-]*))?")
+_ETAG = re.compile(r"[\w-]{8,128}")
+_LARGE = 1_000_000
 _SPARE = 200_000_000
 _STARTER_WORKS = 'the checkpoint "starter" needs no download'
 
@@ -133,6 +138,8 @@ class _Repository:
             bar = _progress_bar({name: sizes[name] for name in chosen}, on_download)
             for name in chosen:
                 # By the commit, so that a push in between cannot mix two versions.
+                if sizes[name] >= _LARGE:
+                    self._fetch_blob(name, str(info.sha), endpoint, bar(name))
                 path = hf_hub_download(
                     self.repo, name, revision=info.sha, cache_dir=self.cache,
                     tqdm_class=bar(name), endpoint=endpoint,
@@ -159,22 +166,55 @@ class _Repository:
                 _refuse_network(self.repo, error)
             raise
 
-    def _remember(self, commit: str) -> None:
-        """Note which commit a branch stood for, as the library does when it is asked by branch."""
+    def _fetch_blob(self, name: str, commit: str, endpoint: str | None, bar: Any) -> None:
+        """Download a large file so that it can be resumed by another process.
+
+        huggingface_hub takes up a broken connection, but throws the part of a file away when its
+        process ends (version 2.4). What lies complete among its blobs it does not ask for again,
+        so this puts it there.
+        """
+        from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
+        from huggingface_hub.file_download import http_get  # noqa: PLC0415
+        from huggingface_hub import utils  # noqa: PLC0415
+
+        url = hf_hub_url(self.repo, name, revision=commit, endpoint=endpoint)
+        found = get_hf_file_metadata(url, endpoint=endpoint)
+        if found.etag is None or not _ETAG.fullmatch(found.etag):
+            return
+        blob = self._folder() / "blobs" / found.etag
+        part = blob.with_name(f"{blob.name}.riffbot-part")
+        blob.parent.mkdir(parents=True, exist_ok=True)
+        headers: dict[str, str] = utils.build_hf_headers()  # type: ignore[attr-defined]
+        if urlsplit(found.location).netloc != urlsplit(url).netloc:
+            headers.pop("authorization", None)  # another host need not know the token
+        with FileLock(f"{part}.lock"):
+            if blob.exists():
+                return
+            with part.open("ab") as stream:
+                if found.size is not None and stream.tell() > found.size:
+                    stream.truncate(0)
+                http_get(
+                    found.location, stream, resume_size=stream.tell(), headers=headers,
+                    expected_size=found.size, displayed_filename=name, tqdm_class=bar,
+                )  # fmt: skip
+            part.replace(blob)
+
+    def _folder(self) -> Path:
         from huggingface_hub import constants  # noqa: PLC0415
         from huggingface_hub.file_download import repo_folder_name  # noqa: PLC0415
 
+        cache = Path(self.cache or constants.HF_HUB_CACHE)
+        return cache / repo_folder_name(repo_id=self.repo, repo_type="model")
+
+    def _remember(self, commit: str) -> None:
+        """Note which commit a branch stood for, as the library does when it is asked by branch."""
         if self.revision != commit:
-            cache = self.cache or Path(constants.HF_HUB_CACHE)
-            folder = cache / repo_folder_name(repo_id=self.repo, repo_type="model")
-            file = folder / "refs" / self.revision
+            file = self._folder() / "refs" / self.revision
             file.parent.mkdir(parents=True, exist_ok=True)
             file.write_text(commit, "ascii")
 
     def _check_disk(self, size: int) -> None:
-        from huggingface_hub import constants  # noqa: PLC0415
-
-        place = Path(self.cache or constants.HF_HUB_CACHE)
+        place = self._folder()
         while not place.exists():
             place = place.parent
         free = shutil.disk_usage(place).free
