@@ -2,8 +2,11 @@
 
 client → server   {"session": token, "room": true}      once, first: the whole room
                   {"watch": [id, …]}                    or some riffs only (scripts)
+                  {"previews": true}                    and pictures while they are drawn; or false
 server → client   {"studio": {"state", "detail"}}       after the first message, and when it changes
                   {"riff": Riff}                        as it is when watched, and at every change
+                  {"preview": {"id", "png"}}            a small picture in base64, twice a second
+                                                        at most
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ from bot.jobs import FINISHED
 from bot.studio import Studio
 from bot.web.api import Health
 from bot.web.identity import COMMUNITY, PLATFORM, Identity
+from bot.web.previews import Previews
 from bot.web.views import riff_json
 
 _HEARTBEAT_SECONDS = 25.0
@@ -42,7 +46,7 @@ class Socket:
         socket = web.WebSocketResponse(heartbeat=_HEARTBEAT_SECONDS, max_msg_size=_MAX_MESSAGE)
         await socket.prepare(request)
         self._open.add(socket)
-        listener = _Listener()
+        listener = _Listener(Previews(self._studio.watch, socket.send_json))
         with self._studio.subscribe() as events:
             talker = asyncio.create_task(self._talk(socket, listener, events))
             try:
@@ -54,6 +58,7 @@ class Socket:
                                 await self._send(socket, listener, job_id)
             finally:
                 talker.cancel()
+                listener.previews.close()
                 self._open.discard(socket)
         return socket
 
@@ -101,13 +106,15 @@ class Socket:
         if not (listener.wants(job_id) or (listener.room and in_room)):
             return
         listener.note(job_id, waiting=view.job.state not in FINISHED)
+        listener.previews.note(job_id, drawn=view.job.state == "running")
         await socket.send_json({"riff": riff_json(view, listener.user)})
 
 
 class _Listener:
     """What one connection wants to hear of."""
 
-    def __init__(self) -> None:
+    def __init__(self, previews: Previews) -> None:
+        self.previews = previews
         self.joined = asyncio.Event()
         self.room = False
         self.user: str | None = None
@@ -127,6 +134,8 @@ class _Listener:
         if isinstance(session, str):
             self.user = identity.user_of(session)
             self.room = data.get("room") is True and self.user is not None
+        if isinstance(data.get("previews"), bool):
+            self.previews.switch(on=data["previews"])
         watch = data.get("watch")
         ids = watch if isinstance(watch, list) else []
         room = _MAX_WATCHED - len(self._watched)
