@@ -9,9 +9,10 @@ from typing import TypeVar
 
 from bot.events import Events, JobChanged, JobPreviewed, JobProgressed, QueueMoved, WorkerChanged
 from bot.jobs import Job
+from bot.store.claims import Claimed
 from bot.store.clipfiles import ClipFiles
 from bot.store.database import DiskFullError
-from bot.store.ledger import Claimed, Ledger
+from bot.store.ledger import Ledger
 from generation.errors import GenerationError, RiffCancelledError
 from generation.request import Clip, Progress
 from generation.worker import Order, Worker, WorkerDied

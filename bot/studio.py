@@ -18,8 +18,9 @@ from bot.jobs import Address, Job, JobView, Lane, Requester
 from bot.limits import Charge, take
 from bot.policy import Policy
 from bot.settings import RiffSettings, Settings
+from bot.store.claims import Terms, TurnPolicy
 from bot.store.database import Database, DiskFullError
-from bot.store.ledger import Ledger, Terms, TurnPolicy
+from bot.store.ledger import Ledger
 from bot.store.queue import QueueView
 from bot.work import cost_of
 from generation.request import GenerationRequest, Progress
@@ -119,7 +120,7 @@ class Studio:
         if key is not None and len(key) > _LONGEST_KEY:
             raise BadInputRefusal(f"A key has at most {_LONGEST_KEY} characters.")
 
-        def work(tx: sqlite3.Connection) -> tuple[str, bool]:
+        def work(tx: sqlite3.Connection) -> tuple[Job, bool]:
             known = None if key is None else self._ledger.find_by_key(tx, requester, key)
             if known is not None:
                 return known, False
@@ -133,16 +134,17 @@ class Studio:
                 ask_key=key,
                 charges={charge.key: charge.cost * charge.limit.period for charge in charges},
             )
-            return self._ledger.add(tx, requester, request, places, terms), True
+            job_id = self._ledger.add(tx, requester, request, places, terms)
+            return self._ledger.look_up(tx, [job_id])[0], True
 
         try:
-            job_id, is_new = await self._database.write(work)
+            job, is_new = await self._database.write(work)
         except DiskFullError as error:
             raise BusyRefusal(OUT_OF_SPACE, retry_after=_TRY_LATER) from error
         if is_new:
-            self._events.publish(JobChanged(job_id), QueueMoved())
+            self._events.publish(JobChanged(job.id), QueueMoved())
             self._wake_scheduler()
-        return await self.view(job_id)
+        return (await self._views([job]))[0]
 
     async def view(self, job_id: str) -> JobView:
         """What may be shown of a job now.

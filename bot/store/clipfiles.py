@@ -22,8 +22,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from bot.clock import Clock
+from bot.store.claims import StoredFile
 from bot.store.database import Database, DiskFullError
-from bot.store.ledger import StoredFile
 from generation.request import Clip
 
 log = logging.getLogger(__name__)

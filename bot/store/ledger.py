@@ -17,15 +17,14 @@ from __future__ import annotations
 import json
 import logging
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Sequence
 
 from bot import limits
 from bot.clock import Clock
 from bot.ids import new_id
 from bot.jobs import Address, Job, Lane, Requester
 from bot.store import durations, turns
+from bot.store.claims import Claimed, StoredFile, Tended, Terms, TurnPolicy
 from bot.store.database import Database
 from bot.store.deliveries import Deliveries, close_if_settled
 from bot.store.rows import job_from_row, job_with_clips, read_request
@@ -47,54 +46,8 @@ INTERRUPTED = (
 )
 EXPIRED = "This riff was not ready in time, so it was dropped."
 
-TurnPolicy = Literal["fair", "first-come"]
-
 _HELD = "id = ? AND state = 'running' AND boot_id = ? AND claim = ?"
 _LET_GO = "boot_id = NULL, worker = NULL, lease_until = NULL"
-
-
-@dataclass(frozen=True, slots=True)
-class Claimed:
-    """What a look at the line came to: jobs to run now, and others whose state changed."""
-
-    jobs: tuple[Job, ...] = ()
-    changed: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Tended:
-    """Jobs whose state changed, and jobs that are no longer the caller's (cancelled, say)."""
-
-    changed: tuple[str, ...] = ()
-    lost: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class StoredFile:
-    """A file of a clip: its path in the clips folder, and its size."""
-
-    path: str
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """On what terms a job is taken.
-
-    Attributes:
-        lane: `live` jobs go by deadline, before others.
-        cost: in units of a default riff; `weight`: its requester's share of turns.
-        deadline: Unix seconds after which it is not worth making.
-        ask_key: the same requester with the same key asks for the same job.
-        charges: seconds by which each rate limit was charged, to be given back if it fails.
-    """
-
-    lane: Lane = "riffs"
-    cost: float = 1.0
-    weight: float = 1.0
-    deadline: float | None = None
-    ask_key: str | None = None
-    charges: Mapping[str, float] | None = None
 
 
 class Ledger:
@@ -186,13 +139,13 @@ class Ledger:
         limits.note_charges(tx, job_id, terms.charges or {})
         return job_id
 
-    def find_by_key(self, tx: sqlite3.Connection, requester: Requester, key: str) -> str | None:
+    def find_by_key(self, tx: sqlite3.Connection, requester: Requester, key: str) -> Job | None:
         """The job that this requester asked for with this key before."""
         row = tx.execute(
-            "SELECT id FROM jobs WHERE platform = ? AND user = ? AND ask_key = ?",
+            "SELECT * FROM jobs WHERE platform = ? AND user = ? AND ask_key = ?",
             (requester.platform, requester.user, key),
         ).fetchone()
-        return None if row is None else str(row["id"])
+        return None if row is None else job_with_clips(tx, row)
 
     def waiting_counts(self, tx: sqlite3.Connection, requester: Requester) -> tuple[int, int, int]:
         """How many riffs wait: this requester's anywhere, the community's, and everybody's."""
@@ -232,13 +185,12 @@ class Ledger:
         whose fault it was. A job that cannot be read fails alone, and the next one is looked at.
         """
 
-        def work(tx: sqlite3.Connection) -> tuple[list[str], list[str], list[Job]]:
+        def work(tx: sqlite3.Connection) -> Claimed:
             changed = self._expire(tx)
             ids = self._claim(tx, worker, lease_seconds, limit, changed)
-            return ids, changed, _jobs(tx, ids)
+            return Claimed(tuple(self.look_up(tx, ids)), tuple(changed))
 
-        _, changed, jobs = await self._database.write(work)
-        return Claimed(tuple(jobs), tuple(changed))
+        return await self._database.write(work)
 
     def _claim(
         self,
@@ -447,7 +399,16 @@ class Ledger:
 
     async def jobs(self, job_ids: Sequence[str]) -> list[Job]:
         """These jobs with their clips, in this order; unknown ids are left out."""
-        return await self._database.read(lambda db: _jobs(db, job_ids))
+        return await self._database.read(lambda db: self.look_up(db, job_ids))
+
+    def look_up(self, db: sqlite3.Connection, job_ids: Sequence[str]) -> list[Job]:
+        """The same inside the caller's transaction."""
+        found = []
+        for job_id in job_ids:
+            row = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
+            if row is not None:
+                found.append(job_with_clips(db, row))
+        return found
 
     async def recent(self, platform: str, community: str, limit: int) -> list[Job]:
         """The latest jobs of a community, oldest first."""
@@ -506,15 +467,6 @@ class Ledger:
 
     async def _transition(self, statement: str, values: tuple[object, ...]) -> bool:
         return await self._database.write(lambda tx: tx.execute(statement, values).rowcount > 0)
-
-
-def _jobs(db: sqlite3.Connection, job_ids: Sequence[str]) -> list[Job]:
-    found = []
-    for job_id in job_ids:
-        row = db.execute("SELECT * FROM jobs WHERE id = ?", (job_id,)).fetchone()
-        if row is not None:
-            found.append(job_with_clips(db, row))
-    return found
 
 
 def _companion(tx: sqlite3.Connection, lane: Lane, key: tuple[object, ...]) -> turns.Turn | None:

@@ -23,7 +23,8 @@ from hypothesis.stateful import (
 )
 
 from bot.jobs import Delivery, Job, Requester
-from bot.store.ledger import MAX_CRASHES, Ledger, Terms
+from bot.store.claims import Terms
+from bot.store.ledger import MAX_CRASHES, Ledger
 from bot.store.turns import LIVE_RUN
 from generation.request import GenerationRequest
 from tests.bot.conftest import HOME, Kit, a_clip, open_kit, person
