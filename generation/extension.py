@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from generation.loudness import limit
 from generation.mel import FloatArray
 from generation.request import Side
 from generation.sources import Canvas, Mask, Sound
@@ -18,6 +19,7 @@ from generation.sources import Canvas, Mask, Sound
 _JOIN_SECONDS = 0.03
 _END_SECONDS = 0.06
 _CEILING = 0.97
+_MOST_GAIN = 4.0
 
 
 @dataclass(frozen=True)
@@ -66,12 +68,11 @@ class Extension:
         kept = self.sound.waveform
         rate = self.sound.params.sample_rate
         result = np.repeat(drawn, kept.shape[0] // drawn.shape[0], axis=0)
-        peak = float(np.abs(result).max(initial=0.0))
-        result = result * np.float32(min(1.0, _CEILING / peak) if peak else 1.0)
         # The ring begins with the first new sample, so that neither join crosses its end.
         first_new = (self._start + kept.shape[1]) % self.samples
         result = np.roll(result, -first_new, axis=1)
         new = self.samples - kept.shape[1]
+        result[:, :new] = _as_loud_as(kept, result[:, :new], rate)
         result[:, new:] = kept
         join = min(round(_JOIN_SECONDS * rate), new // 2)
         after, before = _continuations(kept, join)
@@ -88,6 +89,15 @@ class Extension:
         else:
             result[:, new - ends : new] *= slope[::-1]
         return np.roll(result, first_new, axis=1)
+
+
+def _as_loud_as(kept: FloatArray, new: FloatArray, sample_rate: int) -> FloatArray:
+    """The new part at the level of the old one; made louder by 12 dB at most."""
+    old_level, new_level = (float(np.sqrt(np.mean(part**2))) for part in (kept, new))
+    if not old_level or not new_level:
+        return new * np.float32(min(1.0, _CEILING / max(float(np.abs(new).max()), _CEILING)))
+    gain = min(old_level / new_level, _MOST_GAIN)
+    return limit(new * np.float32(gain), sample_rate, _CEILING, loop=False)
 
 
 def _continuations(kept: FloatArray, length: int) -> tuple[FloatArray, FloatArray]:

@@ -147,7 +147,7 @@ def open_mask(path: Path, width: int, height: int) -> Mask:
         BadRequestError: the mask leaves nothing to draw.
     """
     image = open_picture(path).convert("L").resize((width, height), Image.Resampling.NEAREST)
-    mask = np.asarray(image, np.float32) / 255
+    mask = np.asarray(image, np.float32) / np.float32(255)
     if not mask.any():
         raise BadRequestError(
             "This mask is all black, so there is nothing to draw: paint white what I may change."

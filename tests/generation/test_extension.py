@@ -79,3 +79,11 @@ def test_the_mask_leaves_what_is_kept(side: Side) -> None:
     assert np.abs(canvas.grey[:, middle].astype(int) - alone.grey[:, 64:192]).max() <= 1
     empty = slice(320, 448) if side == "right" else slice(64, 192)
     assert (canvas.grey[:, empty] == 255).all()
+
+
+def test_the_new_part_is_as_loud_as_the_old_one() -> None:
+    kept = 0.5 * loop(100_000)
+    for gain in (0.2, 1.0, 3.0):
+        result = extension(kept, 200_000).compose(gain * loop(200_000, seed=1))
+        levels = [np.sqrt(np.mean(part**2)) for part in (result[:, 100_000:], kept)]
+        assert 0.7 < levels[0] / levels[1] < 1.4
