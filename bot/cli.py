@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import logging
 import os
-import secrets
 import signal
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 from bot import app
 from bot.config import Config, ConfigError, load_config
 from bot.errors import Refusal
-from bot.grammar import ask_from_json
-from bot.names import file_stem
+from bot.make_cli import add_config_option, add_make_command
 from generation.errors import GenerationError
 from generation.media_cli import add_commands as add_media_commands
-from generation.request import Clip, GenerationRequest, Progress
 from generation.version import version
-from generation.worker import Worker, WorkerDied, WorkerOptions
 
 log = logging.getLogger("riffbot")
 
@@ -55,30 +48,16 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="start the bot with its local chat")
-    _add_config(run)
+    add_config_option(run)
     run.add_argument("--host", help="address to listen on (default 127.0.0.1)")
     run.add_argument("--port", type=int, help="port of the local chat (default 7433)")
     run.add_argument("--data", type=Path, help="folder of everything the bot keeps")
     run.add_argument("--no-open", action="store_true", help="do not open a browser")
     run.set_defaults(func=_run)
 
-    make = commands.add_parser("make", help="make one loop, without chat or server")
-    _add_config(make)
-    make.add_argument("prompt", help='what it should sound like, e.g. "lo-fi beat"')
-    make.add_argument("--seed", help="same seed, same loop (default: a random one)")
-    make.add_argument("--steps", help="denoising steps")
-    make.add_argument("--guidance", help="how closely to follow the words")
-    make.add_argument("--negative", default="", help="what to steer away from")
-    make.add_argument("--out", type=Path, default=Path(), help="folder for the files (default .)")
-    make.add_argument("--json", action="store_true", help="print the result as JSON")
-    make.set_defaults(func=_make)
-
+    add_make_command(commands)
     add_media_commands(commands)
     return parser
-
-
-def _add_config(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", type=Path, help="TOML file (default config.toml, if there)")
 
 
 # run ----------------------------------------------------------------------------------------
@@ -150,82 +129,6 @@ def _set_up_logging(level: str) -> None:
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
-
-
-# make ---------------------------------------------------------------------------------------
-
-
-def _make(arguments: argparse.Namespace) -> int:
-    ask = ask_from_json(
-        {
-            "prompt": arguments.prompt,
-            "seed": arguments.seed,
-            "steps": arguments.steps,
-            "guidance": arguments.guidance,
-            "negative": arguments.negative,
-        }
-    )
-    config = load_config(arguments.config)
-    logging.basicConfig(level="WARNING", format="%(message)s")
-    request = GenerationRequest(
-        prompt=ask.prompt,
-        seed=secrets.randbelow(1_000_000) if ask.seed is None else ask.seed,
-        negative=ask.negative,
-        steps=ask.steps,
-        guidance_scale=ask.guidance_scale,
-    )
-    clip = asyncio.run(_make_clip(config, request, arguments.out.absolute()))
-    if arguments.json:
-        print(json.dumps(_clip_json(clip), ensure_ascii=False))
-    else:
-        for path in clip.files.values():
-            print(path)
-    return 0
-
-
-async def _make_clip(config: Config, request: GenerationRequest, folder: Path) -> Clip:
-    """One clip from a worker process of its own, the same way as the bot makes it."""
-    options = WorkerOptions(
-        checkpoint=config.engine.checkpoint,
-        device=config.engine.device,
-        threads=config.engine.threads,
-        inversion=config.engine.inversion,
-    )
-    changed = asyncio.Event()
-    worker = Worker(options, changed.set)
-    life = asyncio.create_task(worker.run())
-    try:
-        _say("loading …")
-        while worker.state != "ready":
-            if worker.state == "broken":
-                raise GenerationError(worker.detail)
-            changed.clear()
-            await changed.wait()
-        stem = file_stem(request.prompt, request.seed)
-        return (await worker.make(stem, request, folder, _show_progress))[0]
-    except WorkerDied as error:
-        raise GenerationError("The sound worker stopped unexpectedly; please try again.") from error
-    finally:
-        _say("")
-        life.cancel()
-        with suppress(asyncio.CancelledError):
-            await life
-
-
-def _show_progress(progress: Progress) -> None:
-    _say(f"{progress.stage} {progress.fraction:.0%}")
-
-
-def _say(text: str) -> None:
-    """One line that overwrites itself, for people only."""
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-
-
-def _clip_json(clip: Clip) -> Mapping[str, Any]:
-    data = clip.to_json()
-    data.pop("index")
-    return data
 
 
 if __name__ == "__main__":

@@ -42,9 +42,27 @@ def test_make_writes_the_same_three_files_for_the_same_seed(tmp_path: Path) -> N
     }
 
 
+def test_make_extends_a_blend(tmp_path: Path) -> None:
+    blend = ("make", "rain", "--to", "techno", "--clips", "2", "--length", "2.56s", "--steps", "1")
+    made = riffbot(*blend, "--seed", "4", "--out", "b", "--json", cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    first, second = json.loads(made.stdout)
+    assert first["files"]["wav"].endswith("rain-techno-4.wav")
+    file = second["files"]["wav"]
+    longer = riffbot(
+        *("make", "bells", "--extend", file, "--side", "left", "--steps", "1", "--json"),
+        cwd=tmp_path,
+    )
+    assert longer.returncode == 0, longer.stderr
+    assert json.loads(longer.stdout)["samples"] == first["samples"] + 225_792
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
+        (["make", "x", "--remix", "nowhere.wav"], "cannot be read"),
+        (["make", "x", "--strength", "0.5"], "strength"),
+        (["make", "x", "--mask", "pyproject.toml"], "cannot be read"),
         (["make", " "], "Tell me"),
         (["make", "x", "--seed", "many"], "whole number"),
         (["make", "x", "--config", "nowhere.toml"], "no configuration file"),
