@@ -12,10 +12,9 @@ from torch.nn import functional
 
 from generation.checkpoint import Checkpoint
 from generation.circular import set_circular
+from generation.tiles import decode_in_tiles
 
-_maps: weakref.WeakKeyDictionary[torch.nn.Module, tuple[Tensor, Tensor]] = (
-    weakref.WeakKeyDictionary()
-)
+_looks: weakref.WeakKeyDictionary[torch.nn.Module, _Look] = weakref.WeakKeyDictionary()
 
 
 @torch.inference_mode()
@@ -53,25 +52,26 @@ def decode(
     Args:
         latents: shape `(n, channels, height, width)`.
         loop: whether the last column meets the first.
-        tile: decode in tiles of this many latent columns, for little memory; None decodes all at
-            once.
+        tile: decode in tiles of this many latent columns, for little memory at several times the
+            cost (`generation.tiles`); None decodes all at once.
 
     Returns:
         Shape `(n, 8·height, 8·width)`, uint8, 255 is silence.
     """
     vae = checkpoint.vae
-    set_circular(vae, loop)
     scaled = (latents / vae.config.scaling_factor).to(checkpoint.device, vae.dtype)
     scaled = scaled.contiguous(memory_format=torch.channels_last)
-    image: Tensor = vae.decode(scaled, return_dict=False)[0]
-    return _pixels(image.float().mean(dim=1))
+    image = decode_in_tiles(vae, scaled, tile or scaled.shape[-1], loop=loop)
+    grey = image.float().mean(dim=1).clamp(-1, 1)
+    _learn(checkpoint, latents, grey)
+    return _pixels(grey)
 
 
 def preview(checkpoint: Checkpoint, latents: Tensor) -> NDArray[np.uint8]:
-    """A quick look at latents: one grey pixel for each, by a linear map.
+    """A quick look at latents: one grey pixel for each, by a linear map of its channels.
 
-    The map is fitted once per autoencoder, by least squares, to what it makes of a made-up
-    spectrogram.
+    The map is fitted by least squares to what the autoencoder made of the latents that it decoded
+    last; before the first, to a made-up spectrogram.
 
     Args:
         latents: shape `(n, channels, height, width)`.
@@ -79,24 +79,38 @@ def preview(checkpoint: Checkpoint, latents: Tensor) -> NDArray[np.uint8]:
     Returns:
         Shape `(n, height, width)`, uint8.
     """
-    if checkpoint.vae not in _maps:
-        _maps[checkpoint.vae] = _fit(checkpoint)
-    weights, bias = _maps[checkpoint.vae]
-    grey = torch.einsum("nchw,c->nhw", latents.to(weights.device, torch.float32), weights)
-    return _pixels(grey + bias)
+    if checkpoint.vae not in _looks:
+        picture = _made_up(32 * checkpoint.downscale)[None]
+        grey = torch.from_numpy(picture).float() / 127.5 - 1
+        _learn(checkpoint, encode(checkpoint, picture), grey.to(checkpoint.device))
+    weights = _looks[checkpoint.vae].weights.to(latents.device)
+    grey = torch.einsum("nchw,c->nhw", latents.float(), weights[:-1]) + weights[-1]
+    return _pixels(grey)
 
 
-def _fit(checkpoint: Checkpoint) -> tuple[Tensor, Tensor]:
-    size = 32 * checkpoint.downscale
-    picture = _made_up(size)
-    latents = encode(checkpoint, picture[None])[0]
-    grey = torch.from_numpy(picture).float()[None, None] / 127.5 - 1
-    wanted = functional.avg_pool2d(grey, checkpoint.downscale).flatten().double()
-    known = latents.cpu().flatten(1).double().T
-    design = torch.cat([known, torch.ones(len(known), 1, dtype=torch.float64)], dim=1)
-    solution = torch.linalg.lstsq(design, wanted[:, None]).solution[:, 0]
-    found = solution.float().to(checkpoint.device)
-    return found[:-1], found[-1]
+def _learn(checkpoint: Checkpoint, latents: Tensor, grey: Tensor) -> None:
+    """Fit the quick look to pictures, `(n, 8·height, 8·width)`, -1 to 1, and their latents."""
+    wanted = functional.avg_pool2d(grey, checkpoint.downscale).flatten().cpu().double()
+    known = latents.float().movedim(1, -1).flatten(0, 2).cpu().double()
+    known = torch.cat([known, torch.ones(len(known), 1, dtype=torch.float64)], dim=1)
+    look = _looks.setdefault(checkpoint.vae, _Look(known.shape[1]))
+    look.learn(known, wanted)
+
+
+class _Look:
+    """Least squares by its normal equations, which forget what is long ago."""
+
+    def __init__(self, unknowns: int) -> None:
+        self._squares = torch.zeros(unknowns, unknowns, dtype=torch.float64)
+        self._products = torch.zeros(unknowns, dtype=torch.float64)
+        self.weights = torch.zeros(unknowns)
+
+    def learn(self, known: Tensor, wanted: Tensor) -> None:
+        """Fit to rows of `known`, shape `(rows, unknowns)`, and as many numbers wanted."""
+        self._squares = 0.5 * self._squares + known.T @ known / len(known)
+        self._products = 0.5 * self._products + known.T @ wanted / len(known)
+        tiny = 1e-6 * torch.eye(len(self._products), dtype=torch.float64)  # blank pictures
+        self.weights = torch.linalg.solve(self._squares + tiny, self._products).float()
 
 
 def _made_up(size: int) -> NDArray[np.uint8]:
