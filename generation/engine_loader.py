@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from generation.errors import GenerationError
-from generation.task import BatchEngine, Outcome, Task
+from generation.task import BatchEngine
 
 
 def load(options: Mapping[str, Any]) -> BatchEngine:
@@ -34,32 +33,4 @@ def load(options: Mapping[str, Any]) -> BatchEngine:
 
     engine = Engine(EngineOptions(**options))
     engine.warm_up()
-    batching: Any = engine
-    return batching if hasattr(engine, "make_batch") else _OneByOne(engine)
-
-
-class _OneByOne:
-    """An engine that makes one request at a time, where a batch is asked for."""
-
-    def __init__(self, engine: Any) -> None:
-        self._engine = engine
-
-    @property
-    def model(self) -> Mapping[str, str]:
-        checkpoint = self._engine.checkpoint
-        return {"name": checkpoint.preferences.name, "hash": checkpoint.fingerprint}
-
-    def make_batch(self, tasks: Sequence[Task]) -> Sequence[Outcome]:
-        return [self._make(task) for task in tasks]
-
-    def relieve(self, level: int) -> None:
-        """One picture at a time has no cache to free."""
-
-    def _make(self, task: Task) -> Outcome:
-        try:
-            made: Outcome = self._engine.make(
-                task.request, task.folder, task.stem, task.on_progress
-            )
-        except GenerationError as error:
-            return error
-        return made
+    return engine

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 
 from generation.errors import TooLargeError
+from generation.resident import return_free_memory
 from generation.task import Outcome, Task
 
 log = logging.getLogger(__name__)
@@ -20,8 +21,15 @@ log = logging.getLogger(__name__)
 FREE_CACHES = 0
 SMALL_TILES = 1
 
-# What torch's allocators say where they raise a plain RuntimeError (CPU, Metal, older CUDA calls).
-_TEXTS = ("DefaultCPUAllocator", "out of memory", "can't allocate memory", "not enough memory")
+# What torch's allocators say where they raise a plain RuntimeError (CPU, Metal, older CUDA calls),
+# and what oneDNN says when there is no memory for the code that it compiles.
+_TEXTS = (
+    "DefaultCPUAllocator",
+    "out of memory",
+    "can't allocate memory",
+    "not enough memory",
+    "could not create a primitive",
+)
 
 
 class NeedsFreshProcess(Exception):  # noqa: N818 - a request, not a failure
@@ -101,6 +109,7 @@ def _try(attempt: Attempt, tasks: Sequence[Task]) -> Sequence[Outcome] | None:
     # Only here, after the except block, are the traceback and with it the tensors of the frames
     # that failed free to go.
     gc.collect()
+    return_free_memory()
     return None
 
 

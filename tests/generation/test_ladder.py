@@ -140,6 +140,7 @@ def test_real_failed_allocations_are_known_for_what_they_are() -> None:
         np.ones(huge)
     for error in (tensor.value, array.value, OSError(errno.ENOMEM, "fork")):
         assert is_out_of_memory(error)
+    assert is_out_of_memory(RuntimeError("could not create a primitive"))
     for other in (torch.OutOfMemoryError("CUDA out of memory."), MemoryError()):
         wrapped = ValueError("while decoding")
         wrapped.__cause__ = other

@@ -1,127 +1,118 @@
-"""The supervised child process: real processes, real signals, the real checkpoint."""
+"""The supervised child process with the real engine: real signals, real allocations that fail.
+
+What needs no real engine is in `test_worker_batches.py` and `test_worker_supervision.py`.
+"""
 
 from __future__ import annotations
 
-import asyncio
+import io
 import os
 import select
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from generation.errors import GenerationError, RiffCancelledError
-from generation.request import GenerationRequest, Length, Progress
-from generation.worker import Worker, WorkerDied, WorkerOptions
+from generation.request import GenerationRequest, Length
+from generation.worker import Order, WorkerDied, WorkerOptions
+from tests.generation.workers import DEADLINE, Watched, living, outcomes
 
-DEADLINE = 180.0
 LONG = GenerationRequest("lo-fi beat", seed=7, steps=100)
 SHORT = GenerationRequest("lo-fi beat", seed=7, steps=1)
 
 
-class Watched:
-    """A running worker whose changes can be waited for."""
-
-    def __init__(self, options: WorkerOptions) -> None:
-        self._changed = asyncio.Event()
-        self.worker = Worker(options, self._changed.set)
-
-    async def until_state(self, *states: str) -> None:
-        async def wait() -> None:
-            while self.worker.state not in states:
-                self._changed.clear()
-                await self._changed.wait()
-
-        await asyncio.wait_for(wait(), DEADLINE)
-
-
-@asynccontextmanager
-async def living(options: WorkerOptions) -> AsyncIterator[Watched]:
-    watched = Watched(options)
-    life = asyncio.create_task(watched.worker.run())
-    try:
-        yield watched
-    finally:
-        life.cancel()
-        await asyncio.wait([life])
-
-
-def ignore(progress: Progress) -> None:
-    pass
-
-
-async def drawing(worker: Worker, folder: Path) -> asyncio.Task[object]:
-    """A job of a hundred steps that has made its first one."""
-    begun = asyncio.Event()
-
-    def see(progress: Progress) -> None:
-        if progress.stage == "drawing" and progress.done:
-            begun.set()
-
-    task: asyncio.Task[object] = asyncio.create_task(worker.make("long", LONG, folder, see))
-    await asyncio.wait_for(begun.wait(), DEADLINE)
-    return task
+def order(watched: Watched, job_id: str, request: GenerationRequest) -> Order:
+    return replace(watched.order(job_id), request=request)
 
 
 async def test_it_makes_cancels_refuses_dies_and_comes_back(clips: Path) -> None:
     """One story in one test, because every start of the real engine takes seconds."""
-    async with living(WorkerOptions()) as watched:
-        worker = watched.worker
-        await asyncio.wait_for(worker.wait_ready(), DEADLINE)
-        assert worker.model["name"] == "starter"
+    async with living(WorkerOptions(), clips) as watched:
+        first = await watched.ready()
+        assert watched.worker.model["name"] == "starter"
 
-        [clip] = await worker.make("short", SHORT, clips, ignore)
-        assert all(Path(path).is_file() for path in clip.files.values())
+        previews: list[bytes] = []
+        short = replace(order(watched, "short", SHORT), wants_preview=True)
+        short = replace(short, on_preview=previews.append)
+        odd = order(watched, "odd", replace(SHORT, length=Length(300)))
+        made, refused = await outcomes(watched.worker.make_batch([short, odd]))
+        assert isinstance(made, list)
+        assert all(Path(path).is_file() for path in made[0].files.values())
+        assert isinstance(refused, GenerationError) and "can last" in str(refused)
+        assert Image.open(io.BytesIO(previews[0])).width > 1
 
-        task = await drawing(worker, clips)
-        worker.cancel("another job")
-        worker.cancel("long")
-        with pytest.raises(RiffCancelledError):
-            await asyncio.wait_for(task, DEADLINE)
+        jobs = await watched.begin(order(watched, "a", LONG), order(watched, "b", LONG))
+        watched.worker.cancel("a")
+        watched.worker.cancel("b")
+        assert [type(end) for end in await outcomes(jobs)] == [RiffCancelledError] * 2
+        assert watched.worker.pid == first
 
-        odd = GenerationRequest("x", seed=1, length=Length(300))
-        with pytest.raises(GenerationError, match="can last"):
-            await worker.make("odd", odd, clips, ignore)
-
-        task = await drawing(worker, clips)
-        first = worker.pid
-        assert first is not None
+        jobs = await watched.begin(order(watched, "long", LONG))
         os.kill(first, signal.SIGTERM if os.name == "nt" else signal.SIGKILL)
-        with pytest.raises(WorkerDied):
-            await asyncio.wait_for(task, DEADLINE)
-        await watched.until_state("ready")
-        assert worker.pid != first
-        [again] = await worker.make("again", SHORT, clips, ignore)
-        assert Path(again.files["png"]).read_bytes() == Path(clip.files["png"]).read_bytes()
-        assert not list(clips.glob("long*"))
-    assert worker.state == "stopped"
-    assert worker.pid is None
+        [end] = await outcomes(jobs)
+        assert isinstance(end, WorkerDied) and end.begun
+
+        await watched.until_other(first)
+        await watched.ready()
+        again = await watched.worker.make("again", SHORT, clips, lambda progress: None)
+        pictures = [Path(clip.files["png"]).read_bytes() for clip in (*made, *again)]
+        assert pictures[0] == pictures[1]
+        assert {path.name.partition(".")[0] for path in clips.iterdir()} == {"short", "again"}
+    assert watched.worker.state == "stopped"
+    assert watched.worker.pid is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit that allocations run into")
+async def test_a_batch_that_does_not_fit_is_made_in_parts(
+    clips: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Four at once decode in 600 MiB, one takes 120; there are about 300, less thread heaps."""
+    async with living(tight(420), clips) as watched:
+        pid = await watched.ready()
+        orders = [order(watched, name, SHORT) for name in "abcd"]
+        made = await outcomes(watched.worker.make_batch(orders))
+        assert all(isinstance(end, list) for end in made), made
+        assert watched.worker.pid == pid
+    assert "out of memory with 4 at once" in capfd.readouterr().err
+
+
+@pytest.mark.soak
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit that allocations run into")
+async def test_what_does_not_fit_at_all_fails_alone(
+    clips: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Down the whole ladder, a fresh process included, with allocations that fail for real."""
+    async with living(tight(240), clips) as watched:
+        pid = await watched.ready()
+        huge = order(watched, "huge", replace(SHORT, length=Length(20.48)))
+        [end] = await outcomes(watched.worker.make_batch([huge]))
+        assert isinstance(end, GenerationError) and "shorter" in str(end)
+        assert await watched.ready() != pid
+        assert "out of memory with 1 at once" in capfd.readouterr().err
+        short = order(watched, "short", replace(SHORT, length=Length(2.56)))
+        [made] = await outcomes(watched.worker.make_batch([short]))
+        assert isinstance(made, list)
+
+
+def tight(headroom: int) -> WorkerOptions:
+    from tests.generation.tight_engine import TIGHT  # noqa: PLC0415 - not on Windows
+
+    settings = {"device": "cpu", "threads": 2, "headroom": headroom}
+    return WorkerOptions(engine=TIGHT, engine_settings=settings)
 
 
 async def test_a_checkpoint_that_cannot_load_is_said_and_tried_again(tmp_path: Path) -> None:
-    async with living(WorkerOptions(checkpoint=str(tmp_path))) as watched:
+    async with living(WorkerOptions(checkpoint=str(tmp_path)), tmp_path) as watched:
         await watched.until_state("broken")
         assert "model_index.json" in watched.worker.detail
 
 
-async def test_a_hung_job_is_given_up(clips: Path) -> None:
-    """A child that is stopped (not dead) makes no progress; its job must not wait for ever."""
-    if os.name == "nt":
-        pytest.skip("there is no SIGSTOP")
-    async with living(WorkerOptions(stall_timeout=10)) as watched:
-        await asyncio.wait_for(watched.worker.wait_ready(), DEADLINE)
-        task = await drawing(watched.worker, clips)
-        assert watched.worker.pid is not None
-        os.kill(watched.worker.pid, signal.SIGSTOP)
-        with pytest.raises(WorkerDied):
-            await asyncio.wait_for(task, DEADLINE)
-
-
-def test_it_is_gone_when_its_parent_is_gone() -> None:
+def test_it_is_gone_when_its_parent_is_gone_even_while_it_loads() -> None:
     """Kill the parent with SIGKILL: the child sees the end of its input, at any moment."""
     parent = subprocess.Popen(
         [

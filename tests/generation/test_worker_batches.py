@@ -186,7 +186,7 @@ async def test_a_batch_that_runs_out_of_memory_is_made_with_less(
     async with living(stand_in(), clips) as watched:
         pid = await watched.ready()
         made = await outcomes(watched.batch(**batch))
-        assert all(isinstance(clips, list) for clips in made), made
+        assert all(isinstance(end, list) for end in made), made
         assert watched.worker.pid == pid
 
 

@@ -13,7 +13,7 @@ from generation.request import Clip, GenerationRequest, Progress
 from generation.worker import Order, Worker, WorkerOptions
 from tests.standin_engine import STAND_IN
 
-DEADLINE = 120.0
+DEADLINE = 240.0
 
 Job = asyncio.Future[list[Clip]]
 
