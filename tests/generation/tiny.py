@@ -12,6 +12,7 @@ import torch
 from diffusers import AutoencoderKL, DDIMScheduler, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
+from generation.adapters import Adapters
 from generation.checkpoint import Checkpoint, Preferences
 
 TOKENS = 12
@@ -33,9 +34,15 @@ def tiny_tokenizer() -> CLIPTokenizer:
 
 
 def tiny_checkpoint(
-    scheduler: Any = None, prediction: str = "epsilon", **unet_options: Any
+    scheduler: Any = None,
+    prediction: str = "epsilon",
+    vae_channels: tuple[int, ...] = (8, 16),
+    **unet_options: Any,
 ) -> Checkpoint:
-    """A checkpoint of two UNet levels and a twofold autoencoder, the same every time."""
+    """A checkpoint of three UNet levels and a twofold autoencoder, the same every time.
+
+    Two more `vae_channels` make it eightfold, as in Stable Diffusion.
+    """
     torch.manual_seed(0)
     tokenizer = tiny_tokenizer()
     text_encoder = CLIPTextModel(
@@ -64,9 +71,9 @@ def tiny_checkpoint(
     )
     build = AutoencoderKL
     vae = build(
-        block_out_channels=(8, 16),
-        down_block_types=("DownEncoderBlock2D",) * 2,
-        up_block_types=("UpDecoderBlock2D",) * 2,
+        block_out_channels=vae_channels,
+        down_block_types=("DownEncoderBlock2D",) * len(vae_channels),
+        up_block_types=("UpDecoderBlock2D",) * len(vae_channels),
         layers_per_block=1,
         latent_channels=4,
         norm_num_groups=4,
@@ -100,4 +107,5 @@ def tiny_checkpoint(
         unet=unet,
         vae=vae,
         scheduler=kind(**{name: value for name, value in config.items() if name in known}),
+        adapters=Adapters(None, {"unet": unet, "text_encoder": text_encoder}, {}),
     )
