@@ -125,7 +125,8 @@ class StepNoise(TorchFunctionMode):
     ) -> Any:
         """Answer `torch.randn` of the frames' shape, and let everything else pass."""
         named = dict(kwargs or {})
-        if func is torch.randn and args and tuple(args[0]) == tuple(self._noise.shape):
+        # Called as diffusers does, with the shape as one argument.
+        if func is torch.randn and args in [(self._noise.shape,), (tuple(self._noise.shape),)]:
             return self._draw().to(device=named.get("device"), dtype=named.get("dtype"))
         return func(*args, **named)
 

@@ -24,8 +24,8 @@ from generation.circular import set_circular
 
 LOOKS = 2
 """Passes that learn. In the first the early norms are the tile's own, so what the later ones see is
-not quite the picture; the second sees it through what the first has learned. As many passes as there
-are norms would be exact."""
+not quite the picture; the second sees it through what the first has learned. As many passes as
+there are norms would be exact."""
 
 
 @dataclass(frozen=True, slots=True)
