@@ -326,7 +326,9 @@ class Worker:
                 life.broken = True
                 self._set_state("broken", message["sentence"])
             case "alive":
-                life.pulse.beat(busy=message["busy"], steps=message["steps"])
+                # A child that never read its order may believe that it is idle.
+                busy = message["busy"] or not self._desk.is_empty
+                life.pulse.beat(busy=busy, steps=message["steps"])
                 self._check_memory(life, message["memory"])
             case _:
                 self._hear_of_job(life, message)

@@ -63,29 +63,40 @@ class _Channel:
 
 
 class _Inbox:
-    """What the parent asks for."""
+    """What the parent asks for, from a private copy of standard input.
 
-    def __init__(self, stream: BinaryIO) -> None:
+    Whatever else would read that, a program that a library starts for instance, finds it empty.
+    """
+
+    def __init__(self) -> None:
+        stream: BinaryIO = os.fdopen(os.dup(0), "rb")
+        with Path(os.devnull).open("rb") as nothing:
+            os.dup2(nothing.fileno(), 0)
         self.batches: queue.Queue[Mapping[str, Any]] = queue.Queue()
         self._cancelled: set[int] = set()
         self._watched: set[int] = set()
         threading.Thread(target=self._read, args=(stream,), name="reader", daemon=True).start()
 
     def _read(self, stream: BinaryIO) -> None:
-        for line in stream:
-            message = json.loads(line)
-            match message["do"]:
-                case "make":
-                    self._watched.update(job["id"] for job in message["jobs"] if job["preview"])
-                    self.batches.put(message)
-                case "cancel":
-                    self._cancelled.add(message["id"])
-                case "watch":
-                    (self._watched.add if message["on"] else self._watched.discard)(message["id"])
-                case "explain":
-                    faulthandler.dump_traceback()
-                    os._exit(_HUNG)
+        try:
+            for line in stream:
+                self._take(json.loads(line))
+        except Exception:
+            log.exception("the parent cannot be heard any more")
         os._exit(0)
+
+    def _take(self, message: Mapping[str, Any]) -> None:
+        match message["do"]:
+            case "make":
+                self._watched.update(job["id"] for job in message["jobs"] if job["preview"])
+                self.batches.put(message)
+            case "cancel":
+                self._cancelled.add(message["id"])
+            case "watch":
+                (self._watched.add if message["on"] else self._watched.discard)(message["id"])
+            case "explain":
+                faulthandler.dump_traceback()
+                os._exit(_HUNG)
 
     def is_cancelled(self, number: int) -> bool:
         return number in self._cancelled
@@ -159,6 +170,10 @@ class _Hand:
             request = GenerationRequest.from_json(order["request"])
         except GenerationError as error:
             self._channel.say("failed", id=number, sentence=str(error))
+            return
+        except Exception:
+            log.exception("the request of %s cannot be read", stem)
+            self._channel.say("failed", id=number, sentence=_UNEXPECTED)
             return
         task = Task(
             request,
@@ -254,9 +269,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     faulthandler.enable()
     be_the_first_to_go()
-    channel = _Channel()
-    inbox = _Inbox(sys.stdin.buffer)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    channel = _Channel()
+    inbox = _Inbox()
     options = json.loads(sys.argv[1])
     try:
         engine = _load(options["engine"], options["settings"])

@@ -15,6 +15,7 @@ a fraction of a second. It obeys cancellation, and words in a prompt make it mis
     needs-fresh      raises MemoryError in a process that has made something before
     never-fits       always raises MemoryError
     odd              cannot be made: BadRequestError
+    chatty           starts a program that reads its input and prints
     bug              raises KeyError, alone or in a batch
 """
 
@@ -25,6 +26,8 @@ import io
 import os
 import re
 import signal
+import subprocess
+import sys
 import threading
 import time
 import wave
@@ -105,6 +108,10 @@ class StandIn:
                     self._kept.append(bytearray(os.urandom(1024) * (int(match[1]) * 1024)))
             if "odd" in words:
                 raise BadRequestError("That is too odd for a stand-in.")
+            if "chatty" in words:
+                code = "import sys; print('hello'); sys.exit(len(sys.stdin.read()))"
+                subprocess.run([sys.executable, "-c", code], check=True)
+                print("hello")
             if "bug" in words:
                 raise KeyError("bug")
         if f"crash-at-{step}" in words or (step == 1 and "crash" in words):

@@ -54,6 +54,31 @@ async def test_an_order_of_another_format_is_refused_and_its_neighbour_made(clip
         assert isinstance(made, list)
 
 
+async def test_an_order_that_cannot_be_read_at_all_fails_and_its_neighbour_is_made(
+    clips: Path,
+) -> None:
+    class Damaged(GenerationRequest):
+        def to_json(self) -> dict[str, object]:
+            return {**super().to_json(), "length": {"metres": 3}}
+
+    async with living(stand_in(), clips) as watched:
+        pid = await watched.ready()
+        odd = Order("odd", Damaged("jazz", seed=1), clips, lambda progress: None)
+        refused, made = await outcomes(watched.worker.make_batch([odd, watched.order("a")]))
+        assert isinstance(refused, GenerationError)
+        assert isinstance(made, list)
+        assert watched.worker.pid == pid
+
+
+async def test_programs_of_the_child_neither_hear_nor_disturb_what_the_two_sides_say(
+    clips: Path,
+) -> None:
+    async with living(stand_in(), clips) as watched:
+        pid = await watched.ready()
+        assert isinstance(await watched.make("chatty"), list)
+        assert watched.worker.pid == pid
+
+
 async def test_one_batch_at_a_time_and_each_job_once(clips: Path) -> None:
     async with living(stand_in(LONG), clips) as watched:
         await watched.ready()
