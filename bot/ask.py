@@ -16,6 +16,7 @@ from generation.request import (
     Point,
     Side,
     Source,
+    Start,
 )
 
 How = Literal["again", "variation", "extend", "remix"]
@@ -53,6 +54,7 @@ class Ask:
     variation_seed: int | None = None
     side: Side = "right"
     loop: bool = True
+    start: Start = ""
     sources: tuple[Source, ...] = ()
     sampler: str = ""
     adapters: tuple[AdapterUse, ...] = ()
@@ -89,6 +91,7 @@ class Ask:
             variation_seed=self.variation_seed,
             side=self.side,
             loop=self.loop,
+            start=self.start,
             sampler=self.sampler,
             adapters=self.adapters,
         )
@@ -113,6 +116,7 @@ class Ask:
             variation_seed=request.variation_seed,
             side=request.side,
             loop=request.loop,
+            start=request.start,
             sources=request.sources,
             sampler=request.sampler,
             adapters=request.adapters,

@@ -40,7 +40,18 @@ HELP = (
     "to follow the words); (word:1.3) counts more."
 )
 
-_DRAWING = ("seed", "steps", "guidance", "negative", "bpm", "length", "loop", "sampler", "lora")
+_DRAWING = (
+    "seed",
+    "steps",
+    "guidance",
+    "negative",
+    "bpm",
+    "length",
+    "loop",
+    "start",
+    "sampler",
+    "lora",
+)
 _RIFF = (*_DRAWING, "clips")
 _BLEND = (*_DRAWING, "clips", "strength")
 _FOLLOW: Mapping[How, tuple[str, ...]] = {

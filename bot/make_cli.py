@@ -39,6 +39,7 @@ _HELP = {
     "strength": "how far a remix goes from its source, 0 to 1",
     "side": "with --extend: left or right (default right)",
     "loop": "no: a piece that just ends",
+    "start": "noise, or a stored loop",
     "sampler": "such as dpmpp, euler or ddim",
     "lora": "such as vinyl:0.8",
 }

@@ -123,6 +123,9 @@ OPTIONS: Mapping[str, Option] = {
     "loop": Option(
         _choice("loop", {"yes": True, "no": False, True: True, False: False}), "no", "loop"
     ),
+    "start": Option(
+        _choice("start", {"noise": "noise", "loop": "loop"}), "loop", "start", ("from",)
+    ),
     "sampler": Option(_text("sampler"), "euler", "sampler"),
     "lora": Option(_read_loras, "vinyl:0.8", "adapters", ("loras",)),
 }

@@ -17,6 +17,7 @@ from generation.plan import Drawing
 from generation.prompts import PromptEncoder
 from generation.request import AdapterUse
 from generation.sampler import Frame, Sampling, decode, encode, initial_noise, preview, sample
+from generation.seeds import STRENGTH, SeedLoops, prompt_embedding
 from generation.sources import Mask
 from generation.spectrogram import SpectrogramParams, exif_from_params
 from generation.tempo import NATIVE_WIDTH
@@ -43,10 +44,11 @@ OnMoment = Callable[[int, Moment], None]
 class Artist:
     """Draws pictures with one checkpoint."""
 
-    def __init__(self, checkpoint: Checkpoint, params: SpectrogramParams) -> None:
-        """Draw pictures of the format `params`."""
+    def __init__(self, checkpoint: Checkpoint, params: SpectrogramParams, loops: SeedLoops) -> None:
+        """Draw pictures of the format `params`, some of them starting from `loops`."""
         self._checkpoint = checkpoint
         self._params = params
+        self._loops = loops
         self._encoder = PromptEncoder(checkpoint)
         self._tile: int | None = None
 
@@ -127,20 +129,34 @@ class Artist:
     def _frame(self, drawing: Drawing, chunks: int) -> Frame:
         embeddings = [self._encoder.encode(text, chunks) for text in self._texts(drawing)]
         shares = [share for _, share in drawing.prompts]
-        canvas, mask = drawing.canvas, drawing.mask
+        canvas, mask, strength = drawing.canvas, drawing.mask, drawing.strength
         init = None
         if canvas is not None:
             # A loop's canvas is a ring; so is an extension's.
             init = encode(self._checkpoint, canvas.grey[None])[0]
+        elif drawing.from_loop and len(self._loops):
+            init, strength = self._seed_loop(drawing), STRENGTH
         return Frame(
             noise=self._noise(drawing),
             positive=mix_embeddings(embeddings, shares),
             negative=self._encoder.encode(drawing.negative, chunks),
             guidance_scale=drawing.guidance_scale,
             init=init,
-            strength=drawing.strength,
+            strength=strength,
             mask=None if mask is None else _shrunk(mask, self._checkpoint.downscale),
         )
+
+    def _seed_loop(self, drawing: Drawing) -> torch.Tensor:
+        """The stored loop that fits the prompt of most weight, repeated or cut to the width."""
+        prompt = max(drawing.prompts, key=lambda one: one[1])[0]
+        embedding = prompt_embedding(self._checkpoint, prompt)
+        width = drawing.measure.width // self._checkpoint.downscale
+        beats = drawing.measure.beats
+        if beats is not None:
+            beats = max(1, round(beats * NATIVE_WIDTH / drawing.measure.width))
+        loop = self._loops.nearest(embedding, beats, pick=drawing.noise[0][0])
+        repeats = -(-width // loop.shape[-1])
+        return loop.repeat(1, 1, repeats)[..., :width]
 
     def _noise(self, drawing: Drawing) -> torch.Tensor:
         checkpoint = self._checkpoint

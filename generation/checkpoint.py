@@ -34,6 +34,7 @@ from generation.placement import (
 from generation.request import AdapterUse
 from generation.residency import take_turns
 from generation.weights import Pages, Source, count_weights
+from generation.winograd import speed_up
 
 __all__ = ["Checkpoint", "CheckpointOptions", "Preferences", "choose_device", "load_checkpoint"]
 
@@ -82,6 +83,8 @@ class Preferences:
         borrowed: parts that come from an installed package, as `package/folder`.
         tempo_words: what to add to a prompt for a tempo, such as ", {bpm} bpm"; None where the
             checkpoint never learned to read tempi.
+        start: what riffs from text start from, `noise` or a stored `loop`, where the request does
+            not say.
         licence: as its model card names it (`creativeml-openrail-m`, for example); empty where
             nothing is said.
     """
@@ -92,6 +95,7 @@ class Preferences:
     max_tokens: int | None = None
     borrowed: Mapping[str, str] = field(default_factory=dict)
     tempo_words: str | None = None
+    start: str = "noise"
     licence: str = ""
 
 
@@ -193,6 +197,9 @@ def load_checkpoint(
     take_turns(models, pages)
     if placement.compiled:
         models["unet"].compile()
+    elif placement.device.type == "cpu" and placement.dtype == torch.float32:
+        speed_up(models["unet"])
+        speed_up(models["vae"])
     return Checkpoint(
         preferences=found.preferences,
         fingerprint=fingerprint,

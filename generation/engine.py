@@ -16,12 +16,13 @@ from PIL import Image
 
 from generation import inversion
 from generation.artist import Artist, Moment
-from generation.checkpoint import Checkpoint, choose_device, load_checkpoint
+from generation.checkpoint import STARTER, Checkpoint, choose_device, load_checkpoint
 from generation.errors import GenerationError
 from generation.finishing import AUDIO_FILES, picture_bytes, sound_bytes, sound_of, write_files
 from generation.ladder import is_out_of_memory
 from generation.plan import Drawing, Planner
 from generation.request import Clip, GenerationRequest, Length, Progress
+from generation.seeds import SeedLoops
 from generation.spectrogram import SpectrogramParams
 from generation.tags import Tags
 from generation.task import Outcome, Task
@@ -74,7 +75,7 @@ class Engine:
         )
         sources = Path(options.sources) if options.sources else None
         self._planner = Planner(self.checkpoint, self._params, sources)
-        self._artist = Artist(self.checkpoint, self._params)
+        self._artist = Artist(self.checkpoint, self._params, _seed_loops(options.checkpoint))
 
     @property
     def model(self) -> Mapping[str, str]:
@@ -244,6 +245,12 @@ class _Hand:
         self.shares[index] = moment.done / moment.total
         steps = self.drawings[0].steps
         return Progress("drawing", round(sum(self.shares) * steps), len(self.shares) * steps)
+
+
+def _seed_loops(name: str) -> SeedLoops:
+    """The stored loops of a checkpoint folder; a downloaded one or a single file has none."""
+    folder = Path(__file__).parent / name if name == STARTER else Path(name).expanduser()
+    return SeedLoops.load(folder)
 
 
 def _look_at_once(row: int, moment: Moment) -> None:

@@ -47,6 +47,7 @@ class Drawing:
         mask: where the canvas is drawn anew.
         strength: share of the schedule that is run from the canvas.
         extension: what the sound is put back into.
+        from_loop: start from a stored loop of the checkpoint, if it has one that fits.
         tempo: tempo that the picture should show, in beats per minute.
     """
 
@@ -61,6 +62,7 @@ class Drawing:
     canvas: Canvas | None = None
     mask: Mask | None = None
     extension: Extension | None = None
+    from_loop: bool = False
     tempo: int | None = None
 
     @property
@@ -68,7 +70,8 @@ class Drawing:
         """Drawings with equal keys can be denoised together."""
         request = self.request
         canvas = None if self.canvas is None else (self.strength, self.mask is None)
-        return (self.measure.width, self.steps, request.sampler, request.loop, canvas)
+        drawing = (self.measure.width, self.steps, request.sampler, request.loop, self.from_loop)
+        return (*drawing, canvas)
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,7 @@ class Planner:
             noise=((request.seed, 1.0),),
             steps=request.steps or preferences.steps,
             guidance_scale=preferences.guidance_scale if guidance is None else guidance,
+            from_loop=request.loop and (request.start or preferences.start) == "loop",
             tempo=measure.drawn_bpm(self.params),
         )
         if request.kind in ("blend", "mix") and request.sources:
@@ -135,6 +139,7 @@ class Planner:
             drawing,
             measure=measure,
             canvas=material.lasting(measure.samples).canvas(measure.width),
+            from_loop=False,
             strength=_or(drawing.request.strength, DEFAULT_STRENGTH),
             tempo=measure.drawn_bpm(self.params),
         )
@@ -173,6 +178,7 @@ class Planner:
             request=request,
             measure=measure,
             canvas=extension.canvas(measure.width),
+            from_loop=False,
             mask=extension.mask(measure.width, self.params.mel_bins),
             strength=_or(request.strength, _EXTENSION_STRENGTH),
             extension=extension,
@@ -237,6 +243,7 @@ class Planner:
             "seed": " ~ ".join(str(seed) for seed, _ in drawing.noise),
             "steps": str(drawing.steps),
             "guidance_scale": f"{drawing.guidance_scale:g}",
+            "start": "loop" if drawing.from_loop else "",
             "strength": "" if drawing.canvas is None else f"{drawing.strength:g}",
             "bpm": "" if request.bpm is None else f"{request.bpm:g}",
             "beats": "" if drawing.measure.beats is None else str(drawing.measure.beats),
@@ -245,6 +252,7 @@ class Planner:
             "scheduler": request.sampler or type(checkpoint.scheduler).__name__,
             "model": checkpoint.preferences.name,
             "model_hash": checkpoint.fingerprint,
+            "licence": checkpoint.preferences.licence,
             "riffbot": version(),
             "request": json.dumps(_given(request), separators=(",", ":"), ensure_ascii=False),
         }

@@ -34,6 +34,7 @@ Kind = Literal["text", "remix", "extend", "blend", "mix", "variation"]
 SourceRole = Literal["init", "mask"]
 LengthUnit = Literal["seconds", "beats", "bars"]
 Side = Literal["right", "left"]
+Start = Literal["", "noise", "loop"]
 Stage = Literal["reading", "drawing", "sounding", "encoding"]
 
 
@@ -128,6 +129,8 @@ class GenerationRequest:
         variation_seed: the seed towards which a variation moves; None derives one.
         side: at which end a clip is extended. `length` is then the length of the whole result.
         loop: True joins the end to the start; False makes a piece that just ends.
+        start: what a riff from text starts from: `noise`, or a stored `loop` of the checkpoint that
+            fits the prompt; empty is the checkpoint's own choice.
         sampler: name of a sampler (`generation.sampler.SAMPLERS`); empty is the checkpoint's own.
         adapters: LoRAs to apply, at most 4.
 
@@ -153,6 +156,7 @@ class GenerationRequest:
     variation_seed: int | None = None
     side: Side = "right"
     loop: bool = True
+    start: Start = ""
     sampler: str = ""
     adapters: tuple[AdapterUse, ...] = ()
     version: int = REQUEST_VERSION
@@ -160,6 +164,8 @@ class GenerationRequest:
     def __post_init__(self) -> None:
         check_prompt(self.prompt)
         check_length("negative prompt", self.negative)
+        if self.start not in get_args(Start):
+            raise BadRequestError(f"A riff can start from noise or a loop, not {self.start!r}.")
         if self.kind not in get_args(Kind):
             raise BadRequestError(f"I do not know the kind of riff {self.kind!r}.")
         check_range("seed", self.seed, 0, MAX_SEED)
@@ -198,7 +204,7 @@ class GenerationRequest:
     def batch_key(self) -> tuple[Any, ...]:
         """Requests with equal keys may be drawn in one batch (prompts, seeds, guidance differ)."""
         init = any(source.role == "init" for source in self.sources)
-        drawing = (self.steps, self.sampler, self.length, self.bpm, self.loop)
+        drawing = (self.steps, self.sampler, self.length, self.bpm, self.loop, self.start)
         building = (init, self.strength if init else None, self.kind == "extend")
         return (self.checkpoint, self.adapters, *drawing, *building)
 
