@@ -17,7 +17,7 @@ from pathlib import Path
 from generation.checkpoint import STARTER, Checkpoint, resolve
 from generation.errors import GenerationError
 from generation.seeds import SeedLoops
-from generation.training import figures, metrics
+from generation.training import figures, growth, metrics
 from generation.training.classifier import (
     JUDGE_STEPS,
     Judge,
@@ -262,7 +262,10 @@ def main() -> None:
     if options.per_style is not None:
         plan = replace(plan, per_style=options.per_style)
     report = options.report or options.work / "report"
-    _print(evaluate(options.work, folder, plan, report, Way(seed_loops=options.seed_loops)))
+    table = evaluate(options.work, folder, plan, report, Way(seed_loops=options.seed_loops))
+    _print(table)
+    if options.checkpoint is None and not options.seed_loops:
+        growth.record(options.work, table)
     print(f"Report: {report / 'index.html'}")
 
 

@@ -25,6 +25,7 @@ from safetensors.torch import load_file
 from generation.errors import GenerationError
 from generation.integrity import SEAL
 from generation.seeds import SeedLoops
+from generation.training import growth
 from generation.training.options import add_work, run
 from generation.training.seed_loops import make_seed_loops
 from generation.training.state import load_state
@@ -80,6 +81,8 @@ diffusers format, {parameters}.
 ## Figures
 
 {figures}
+
+{growth}
 """
 
 
@@ -157,6 +160,7 @@ def card(work: Path, folder: Path, seeds: int) -> str:
         training="; ".join(told) or "not recorded",
         parameters=_parameters(folder),
         figures="\n".join(["| figure | value |", "|---|---|", *lines]) if lines else "None yet.",
+        growth=growth.as_markdown(work),
     )
 
 

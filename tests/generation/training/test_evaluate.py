@@ -11,7 +11,7 @@ import torch
 
 from generation.errors import GenerationError
 from generation.training import evaluate as ev
-from generation.training import metrics, questions
+from generation.training import growth, metrics, questions
 from generation.training.captions import facts_of
 from generation.training.classifier import STYLE_NAMES, judge_pictures, train_judge
 from generation.training.compose import compose
@@ -20,6 +20,7 @@ from generation.training.export import export
 from generation.training.render import picture
 from generation.training.report import Section, write_report
 from generation.training.shards import Clips, write_shard
+from generation.training.state import save_state
 from generation.training.waves import LOOP_SAMPLES, Wave, add_wrapped
 
 
@@ -168,6 +169,19 @@ def test_ways_to_draw_are_compared_on_the_same_prompts(
     assert rows.keys() == ways.keys()
     first, again = rows["2 steps"], rows["again"]
     assert all(first[name] == again[name] for name in first if "seconds" not in name)
+
+
+def test_growth_is_kept_by_samples_seen(tmp_path: Path) -> None:
+    growth.record(tmp_path, {"tempo within 4%": 0.1})
+    assert growth.as_markdown(tmp_path) == ""
+    for samples, tempo in ((800, 0.3), (400, 0.2), (800, 0.5)):
+        curve = [{"samples": float(samples), "hours": 0.1, "v_mse": 0.4}]
+        save_state(tmp_path / "unet" / "state.pt", {"curve": curve})
+        growth.record(tmp_path, {"tempo within 4%": tempo})
+    assert [stage["samples"] for stage in growth.stages(tmp_path)] == [400, 800]
+    last = growth.as_markdown(tmp_path).splitlines()[-1]
+    assert last.startswith("| 800 ")
+    assert "| 0.500 |" in last
 
 
 def test_evaluation_says_what_it_needs(tmp_path: Path) -> None:
