@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -122,16 +124,7 @@ def test_a_tiny_autoencoder_encodes_and_decodes_too(checkpoint: Checkpoint) -> N
         num_encoder_blocks=(1, 1),
         num_decoder_blocks=(1, 1),
     ).eval()
-    tiny = Checkpoint(
-        preferences=checkpoint.preferences,
-        fingerprint="",
-        device=checkpoint.device,
-        tokenizer=checkpoint.tokenizer,
-        text_encoder=checkpoint.text_encoder,
-        unet=checkpoint.unet,
-        vae=vae,
-        scheduler=checkpoint.scheduler,
-    )
+    tiny = replace(checkpoint, vae=vae)
     picture = spectrogram(64)[None, :32]
     latents = encode(tiny, picture)
     assert latents.shape == (1, 4, 16, 32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -210,17 +211,7 @@ def test_encoders_of_berts_family_are_masked_where_there_is_padding(
             max_position_embeddings=8,
         )
     ).eval()
-    tiny = tiny_checkpoint()
-    checkpoint = Checkpoint(
-        preferences=Preferences("bert"),
-        fingerprint="",
-        device=tiny.device,
-        tokenizer=tokenizer,
-        text_encoder=model,
-        unet=tiny.unet,
-        vae=tiny.vae,
-        scheduler=tiny.scheduler,
-    )
+    checkpoint = replace(tiny_checkpoint(), tokenizer=tokenizer, text_encoder=model)
     tokens = tokenizer("a b c", padding="max_length", max_length=8, return_tensors="pt")
     with torch.inference_mode():
         theirs = model(tokens.input_ids, attention_mask=tokens.attention_mask).last_hidden_state[0]
@@ -230,13 +221,4 @@ def test_encoders_of_berts_family_are_masked_where_there_is_padding(
 
 
 def with_preferences(checkpoint: Checkpoint, max_tokens: int) -> Checkpoint:
-    return Checkpoint(
-        preferences=Preferences("tiny", max_tokens=max_tokens),
-        fingerprint="",
-        device=checkpoint.device,
-        tokenizer=checkpoint.tokenizer,
-        text_encoder=checkpoint.text_encoder,
-        unet=checkpoint.unet,
-        vae=checkpoint.vae,
-        scheduler=checkpoint.scheduler,
-    )
+    return replace(checkpoint, preferences=Preferences("tiny", max_tokens=max_tokens))
