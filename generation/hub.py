@@ -173,9 +173,12 @@ class _Repository:
         process ends (version 2.4). What lies complete among its blobs it does not ask for again,
         so this puts it there.
         """
-        from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
+        from huggingface_hub import (  # noqa: PLC0415
+            get_hf_file_metadata,
+            hf_hub_url,
+            utils,
+        )
         from huggingface_hub.file_download import http_get  # noqa: PLC0415
-        from huggingface_hub import utils  # noqa: PLC0415
 
         url = hf_hub_url(self.repo, name, revision=commit, endpoint=endpoint)
         found = get_hf_file_metadata(url, endpoint=endpoint)

@@ -179,7 +179,8 @@ class Source:
             device: where they go.
             only: names of the weights to read (again); None reads all.
             mapped: leave weights that need no change where they are, in the file: memory that the
-                system can take back at any time. They must never be written to.
+                system can take back at any time. They must never be written to. An autoencoder,
+                which works once per picture, keeps even its convolutions as they lie.
 
         Returns:
             What some weights still lie in, if any do.
@@ -195,7 +196,7 @@ class Source:
             found = self._find(opened.tensors, wanted)
             for name in wanted:
                 one = found.pop(name)
-                kept = mapped and _is_ready(one, dtype, device)
+                kept = mapped and _is_ready(one, dtype, device, any_layout=self.part == "vae")
                 filled[name] = one if kept else _copy(one, dtype, device)
                 left_in_place |= kept
                 opened.release(one)
@@ -278,12 +279,14 @@ def _copy(one: torch.Tensor, dtype: torch.dtype, device: torch.device) -> torch.
     return target.copy_(one)
 
 
-def _is_ready(one: torch.Tensor, dtype: torch.dtype, device: torch.device) -> bool:
+def _is_ready(
+    one: torch.Tensor, dtype: torch.dtype, device: torch.device, *, any_layout: bool
+) -> bool:
     """Whether a weight can be used as it lies in the file."""
     return (
         device.type == "cpu"
         and one.dtype == _dtype(one, dtype)
-        and one.is_contiguous(memory_format=_layout(one))
+        and (any_layout or one.is_contiguous(memory_format=_layout(one)))
         and one.data_ptr() % one.element_size() == 0
     )
 
