@@ -113,6 +113,7 @@ class Studio:
         Raises:
             BusyRefusal, BadInputRefusal: as `submit` does.
         """
+        _check_text(request)
         settings = await self._settings.resolve(requester)
         places = [addresses] if isinstance(addresses, Address) else list(addresses)
         cost = cost_of(request, settings.default_steps)
@@ -291,6 +292,15 @@ def in_words(seconds: float) -> str:
     if whole < 100:
         return f"{whole} second{'s' if whole > 1 else ''}"
     return f"{-(-whole // 60)} minutes"
+
+
+def _check_text(request: GenerationRequest) -> None:
+    """Half of a surrogate pair can be written in JSON, but not in UTF-8, as files' tags are."""
+    for text in (request.prompt, request.negative, *(point.prompt for point in request.points)):
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise BadInputRefusal(
+                "That prompt holds half a character, which I cannot read; please type it again."
+            )
 
 
 def _check_size(cost: float, settings: RiffSettings) -> None:

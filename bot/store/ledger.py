@@ -48,6 +48,7 @@ EXPIRED = "This riff was not ready in time, so it was dropped."
 
 _HELD = "id = ? AND state = 'running' AND boot_id = ? AND claim = ?"
 _LET_GO = "boot_id = NULL, worker = NULL, lease_until = NULL"
+_PLAIN = Terms()
 
 
 class Ledger:
@@ -92,7 +93,7 @@ class Ledger:
         requester: Requester,
         request: GenerationRequest,
         addresses: Sequence[Address],
-        terms: Terms = Terms(),
+        terms: Terms = _PLAIN,
     ) -> str:
         """Write a new job and what is owed for it, inside the caller's transaction.
 

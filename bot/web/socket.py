@@ -20,7 +20,7 @@ from aiohttp import WSMsgType, web
 
 from bot.errors import NotFoundRefusal
 from bot.events import JobProgressed, QueueMoved, Subscription, WorkerChanged
-from bot.jobs import FINISHED
+from bot.jobs import FINISHED, JobView
 from bot.studio import Studio
 from bot.web.api import Health
 from bot.web.identity import COMMUNITY, PLATFORM, Identity
@@ -79,8 +79,9 @@ class Socket:
                     case WorkerChanged():
                         await socket.send_json({"studio": self._health()})
                     case QueueMoved():
-                        for job_id in listener.waiting():
-                            await self._send(socket, listener, job_id)
+                        # One look for all of them, however many sockets there are.
+                        for view in await self._studio.views(listener.waiting()):
+                            await self._show(socket, listener, view)
                     case _:
                         known_only = isinstance(event, JobProgressed)
                         await self._send(socket, listener, event.job_id, known_only=known_only)
@@ -101,7 +102,12 @@ class Socket:
             view = await self._studio.view(job_id)
         except NotFoundRefusal:
             return
-        where = view.job.requester
+        await self._show(socket, listener, view)
+
+    async def _show(
+        self, socket: web.WebSocketResponse, listener: _Listener, view: JobView
+    ) -> None:
+        job_id, where = view.job.id, view.job.requester
         in_room = (where.platform, where.community) == (PLATFORM, COMMUNITY)
         if not (listener.wants(job_id) or (listener.room and in_room)):
             return

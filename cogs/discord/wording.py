@@ -47,10 +47,13 @@ def with_prefix(sentence: str, prefix: str) -> str:
 def status_line(view: JobView) -> str | None:
     """How far a riff is, or None when it neither waits nor runs any more."""
     if view.job.state == "queued":
+        if view.notice is not None:
+            return f"{STATUS_MARK} {view.notice}"
         if view.waiting is None:
             return f"{STATUS_MARK} Queued."
+        reason = f" ({view.waiting.reason})" if view.waiting.position > 1 else ""
         return (
-            f"{STATUS_MARK} Queued: number {view.waiting.position} in line, "
+            f"{STATUS_MARK} Queued: number {view.waiting.position} in line{reason}, "
             f"about {in_words(view.waiting.expected_seconds)}."
         )
     if view.job.state == "running":

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,7 +39,12 @@ class Kit:
 SETTINGS = RiffSettings(rate=RateLimit(burst=5, period=30), queued_per_user=8, queued_in_all=20)
 
 
-async def open_kit(path: Path, clock: HandClock, settings: RiffSettings = SETTINGS) -> Kit:
+async def open_kit(
+    path: Path,
+    clock: HandClock,
+    settings: RiffSettings = SETTINGS,
+    allowances: Mapping[str, float] | None = None,
+) -> Kit:
     database = await Database.open(path)
     ledger = await Ledger.start(database, clock, "test")
     events = Events()
@@ -53,7 +58,7 @@ async def open_kit(path: Path, clock: HandClock, settings: RiffSettings = SETTIN
         queue=queue,
         events=events,
         policy=OpenPolicy(),
-        settings=FixedSettings(settings),
+        settings=FixedSettings(settings, allowances or {}),
         clock=clock,
         wake_scheduler=lambda: woken.append(None),
         cancel_running=stopped.append,
