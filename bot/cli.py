@@ -18,6 +18,7 @@ from bot import app
 from bot.config import Config, ConfigError, load_config
 from bot.errors import Refusal
 from bot.make_cli import add_config_option, add_make_command
+from generation.download_cli import add_download_command
 from generation.errors import GenerationError
 from generation.media_cli import add_commands as add_media_commands
 from generation.version import version
@@ -56,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(func=_run)
 
     add_make_command(commands)
+    add_download_command(commands)
     add_media_commands(commands)
     return parser
 

@@ -57,9 +57,33 @@ class EngineConfig(_Section):
     device: str = "auto"
     threads: int = Field(default=0, ge=0, le=256)
     inversion: str = "standard"
+    dtype: str = "auto"
+    compiled: bool = False
+    configs: str = ""
+    vae: str = ""
+    loras: Path | None = None
+    inversions: Path | None = None
     stall_timeout: float = Field(default=180.0, gt=0)
     start_timeout: float = Field(default=300.0, gt=0)
     batch: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
+
+    def for_worker(self, sources: Path) -> dict[str, Any]:
+        """The worker process's settings (`generation.engine.EngineOptions`), as plain JSON."""
+        return {
+            "checkpoint": self.checkpoint,
+            "device": self.device,
+            "threads": self.threads,
+            "inversion": self.inversion,
+            "sources": str(sources),
+            "dtype": self.dtype,
+            "compiled": self.compiled,
+            "configs": self.configs,
+            "vae": self.vae,
+            "loras": str(self.loras or ""),
+            "inversions": str(self.inversions or ""),
+            # Gigabytes come when somebody asks for them: by `riffbot download`.
+            "offline": True,
+        }
 
 
 class LimitsConfig(_Section):

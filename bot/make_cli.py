@@ -116,13 +116,7 @@ async def _make_clips(
     config: Config, request: GenerationRequest, folder: Path, sources: str
 ) -> list[Clip]:
     """The clips, from a worker process of their own."""
-    options = WorkerOptions(
-        checkpoint=config.engine.checkpoint,
-        device=config.engine.device,
-        threads=config.engine.threads,
-        inversion=config.engine.inversion,
-        sources=sources,
-    )
+    options = WorkerOptions(engine_settings=config.engine.for_worker(Path(sources)))
     changed = asyncio.Event()
     worker = Worker(options, changed.set)
     life = asyncio.create_task(worker.run())

@@ -16,7 +16,13 @@ from PIL import Image
 
 from generation import inversion
 from generation.artist import Artist, Moment
-from generation.checkpoint import STARTER, Checkpoint, choose_device, load_checkpoint
+from generation.checkpoint import (
+    STARTER,
+    Checkpoint,
+    CheckpointOptions,
+    choose_device,
+    load_checkpoint,
+)
 from generation.errors import GenerationError
 from generation.finishing import AUDIO_FILES, picture_bytes, sound_bytes, sound_of, write_files
 from generation.ladder import is_out_of_memory
@@ -48,6 +54,8 @@ class EngineOptions:
         threads: processor threads for torch; 0 lets torch choose.
         inversion: quality preset of `generation.inversion`.
         sources: folder of sounds and pictures to build on, `sources/ab/abcd…`; empty for none.
+        dtype, compiled, configs, vae, loras, inversions, offline: see
+            `generation.checkpoint.CheckpointOptions`; empty folders are none.
     """
 
     checkpoint: str = "starter"
@@ -55,6 +63,26 @@ class EngineOptions:
     threads: int = 0
     inversion: inversion.Quality = "standard"
     sources: str = ""
+    dtype: str = "auto"
+    compiled: bool = False
+    configs: str = ""
+    vae: str = ""
+    loras: str = ""
+    inversions: str = ""
+    offline: bool = False
+
+    @property
+    def for_checkpoint(self) -> CheckpointOptions:
+        """Those of them that say how to load a checkpoint."""
+        return CheckpointOptions(
+            dtype=self.dtype,
+            compiled=self.compiled,
+            configs=self.configs,
+            vae=self.vae,
+            loras=Path(self.loras) if self.loras else None,
+            inversions=Path(self.inversions) if self.inversions else None,
+            offline=self.offline,
+        )
 
 
 class Engine:
@@ -71,7 +99,7 @@ class Engine:
         self._options = options
         self._params = SpectrogramParams()
         self.checkpoint = checkpoint or load_checkpoint(
-            options.checkpoint, choose_device(options.device)
+            options.checkpoint, choose_device(options.device), options.for_checkpoint
         )
         sources = Path(options.sources) if options.sources else None
         self._planner = Planner(self.checkpoint, self._params, sources)

@@ -19,7 +19,8 @@ def load(options: Mapping[str, Any]) -> BatchEngine:
     Raises:
         CheckpointError: the checkpoint or device cannot be used.
     """
-    os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    if options.get("offline"):
+        os.environ.setdefault("HF_HUB_OFFLINE", "1")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     warnings.filterwarnings("ignore", category=FutureWarning)
     import diffusers  # noqa: PLC0415

@@ -90,7 +90,7 @@ def fetch(
     if offline or constants.HF_HUB_OFFLINE:
         raise CheckpointError(
             f"The checkpoint {name!r} was not downloaded completely yet, and I am told to stay "
-            f"offline: go online once, or use another; {_STARTER_WORKS}."
+            f"offline: get it with riffbot download {name}, or use another; {_STARTER_WORKS}."
         )
     return folder.download(wanted, half, on_download or (lambda progress: None))
 
