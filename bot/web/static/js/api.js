@@ -65,6 +65,22 @@ export class Api extends EventTarget {
     return this.#call("GET", "/api/room");
   }
 
+  /** Ask for a riff by its options; `source` names an upload. */
+  riff(options) {
+    return this.#call("POST", "/api/riffs", options);
+  }
+
+  /** Build on a clip; `how` is again, variation, extend or remix. */
+  follow(riffId, how, options) {
+    return this.#call("POST", `/api/riffs/${encodeURIComponent(riffId)}/${how}`, options);
+  }
+
+  /** Send a sound or picture to build on; gives its { source }. */
+  async upload(file) {
+    const kind = /^(audio|image|video)\//.test(file.type) ? file.type : "application/octet-stream";
+    return this.#call("POST", "/api/sources", file, kind);
+  }
+
   cancel(riffId) {
     return this.#call("DELETE", `/api/riffs/${encodeURIComponent(riffId)}`);
   }
@@ -75,18 +91,19 @@ export class Api extends EventTarget {
     await this.signIn();
   }
 
-  async #call(method, path, body) {
+  async #call(method, path, body, kind) {
     const session = (this.identity ?? (await this.signIn())).session;
-    return this.#send(method, path, body, session);
+    return this.#send(method, path, body, session, kind);
   }
 
-  async #send(method, path, body, session) {
+  async #send(method, path, body, session, kind = "application/json") {
     const headers = {};
     if (session) headers["X-Riffbot-Session"] = session;
-    if (body !== undefined) headers["Content-Type"] = "application/json";
+    if (body !== undefined) headers["Content-Type"] = kind;
+    const data = body instanceof Blob ? body : body && JSON.stringify(body);
     let response;
     try {
-      response = await fetch(path, { method, headers, body: body && JSON.stringify(body) });
+      response = await fetch(path, { method, headers, body: data });
     } catch {
       throw new ApiError(UNREACHABLE);
     }

@@ -1,10 +1,14 @@
 // One riff in the stream, from "2nd in line" to a loop; its element carries data-riff (the id),
 // data-state (the riff's) and data-own.
 
+import { Actions } from "./actions.js";
 import { Deck } from "./deck.js";
-import { announce, find, hueOf, icon, make, setText, stamp } from "./dom.js";
+import { announce, find, hueOf, make, setText, stamp } from "./dom.js";
+import { originLine } from "./lineage.js";
+import { Preview } from "./preview.js";
 import { keepPainted, paintNoise } from "./spectrogram.js";
-import { aboutSeconds, brief, commandOf, positionText, relativeTime, stageText } from "./words.js";
+import { placeText, Steps } from "./steps.js";
+import { aboutSeconds, brief, percent, positionText, relativeTime, stageText } from "./words.js";
 
 const PENDING = new Set(["queued", "running"]);
 const ENDINGS = {
@@ -15,18 +19,25 @@ const ENDINGS = {
 
 /** Shows a riff and keeps up with it.
 
-    `studio` is what the card may do: { player, send(text), cancel(id), refuse(error), isOwner() }. */
+    `studio` is what the card may do: { player, send(text), follow(riff, how, options), retry(origin),
+    cancel(id), refuse(error), isOwner(), show(id) }. */
 export class Card {
   element = stamp("riff-template");
   riff;
   #studio;
   #article = find(".riff", this.element);
   #decks = [];
+  #chosen = 0;
+  #steps = null;
+  #actions;
+  #preview;
   #shown = "";
   #noise = -1;
 
   constructor(riff, studio) {
     this.#studio = studio;
+    this.#actions = new Actions(studio, this.element, () => this.riff.clips[this.#chosen]);
+    this.#preview = new Preview(find(".work", this.element));
     this.#article.dataset.riff = riff.id;
     const heading = find(".prompt", this.element);
     heading.id = `riff-${riff.id}`;
@@ -59,6 +70,7 @@ export class Card {
     find(".mine", this.element).hidden = !riff.requester.you;
     find(".reel", this.element).style.setProperty("--hue", hueOf(riff.requester.name));
     this.tickTime();
+    this.showOrigin();
     this.#work();
     // Everything below changes rarely; rebuilding it on every step would steal the focus.
     const look = `${this.pending ? "pending" : riff.state} ${riff.requester.you} ${this.#studio.isOwner()}`;
@@ -67,18 +79,43 @@ export class Card {
     const hadFocus = this.element.contains(document.activeElement);
     this.#buildDecks();
     this.#facts();
-    this.#actions();
+    this.#actions.show(riff, this.pending);
     this.#note();
     if (hadFocus && !this.element.contains(document.activeElement)) this.#refocus();
   }
 
   /** Start the loop without a click; true if it plays. */
   playByItself() {
-    return this.#decks[0].playByItself();
+    return this.#decks[this.#chosen].playByItself();
   }
 
   toggle() {
-    return this.#decks[0].toggle();
+    return this.#decks[this.#chosen].toggle();
+  }
+
+  /** What the picture looks like so far: a PNG in base64. */
+  preview(png) {
+    if (this.riff.state === "running") this.#preview.show(png);
+  }
+
+  /** Say what the riff came from, once that is known. */
+  showOrigin() {
+    const line = find(".origin", this.element);
+    const [text, name, id] = originLine(this.riff) ?? [""];
+    line.hidden = !text;
+    setText(find("[data-how]", line), text);
+    const [link, plain] = [find("button", line), find("b", line)];
+    link.hidden = !name || !id;
+    plain.hidden = !name || Boolean(id);
+    setText(link, (id && name) || "");
+    setText(plain, (!id && name) || "");
+    link.onclick = () => this.#studio.show(id);
+  }
+
+  /** Come into view, as what another riff came from. */
+  comeForward() {
+    this.element.scrollIntoView({ block: "center" });
+    if (this.playable) this.#decks[this.#chosen].focusPlay();
   }
 
   /** Leave the page. */
@@ -96,8 +133,8 @@ export class Card {
   }
 
   #refocus() {
-    if (this.playable) this.#decks[0].focusPlay();
-    else find(".actions button", this.element)?.focus();
+    if (this.playable) this.#decks[this.#chosen].focusPlay();
+    else find(".ways button", this.element)?.focus();
   }
 
   #work() {
@@ -108,6 +145,8 @@ export class Card {
     const share = queued ? 0 : (progress?.fraction ?? 0);
     const percent = Math.round(share * 100);
     const stage = queued ? positionText(position) : stageText(progress);
+    this.#why(queued, stage);
+    this.#preview.sharpen(share);
     setText(find("[data-stage]", this.element), stage);
     setText(find("[data-left]", this.element), expected ? aboutSeconds(expected) : "");
     const centre = queued ? (position ? `#${position}` : "") : `${percent}%`;
@@ -117,6 +156,16 @@ export class Card {
     bar.setAttribute("aria-valuenow", percent);
     bar.setAttribute("aria-valuetext", queued ? stage : `${percent}%, ${stage}`);
     if (percent !== this.#noise) this.#drawNoise(percent);
+  }
+
+  #why(queued, stage) {
+    const { reason, notice } = this.riff;
+    const said = reason?.toLowerCase() === stage.toLowerCase() ? "" : reason;
+    for (const [selector, text] of [[".reason", said], [".notice", notice]]) {
+      const line = find(selector, this.element);
+      line.hidden = !queued || !text;
+      setText(line, (queued && text) || "");
+    }
   }
 
   #drawNoise(percent) {
@@ -135,81 +184,50 @@ export class Card {
       const title = clips.length > 1 ? `${prompt}, ${index + 1} of ${clips.length}` : prompt;
       return new Deck(this.#studio.player, clip, title, (sentence) => this.#say(sentence));
     });
-    find(".decks", this.element).replaceChildren(...this.#decks.map((deck) => deck.element));
+    const shelf = find(".decks", this.element);
+    if (this.#preview.seen) shelf.dataset.seen = "true";
+    shelf.replaceChildren(...this.#decks.map((deck) => deck.element));
+    if (clips.length < 2) return;
+    this.#steps = new Steps(this.riff, (index) => this.#choose(index));
+    shelf.append(this.#steps.element, make("p", { className: "place" }));
+    this.#choose(0);
+  }
+
+  // What plays goes on at the same place, so that neighbours can be compared.
+  #choose(index) {
+    const { player } = this.#studio;
+    const { clips, points, kind } = this.riff;
+    const [before, clip] = [clips[this.#chosen], clips[index]];
+    const playing = player.isPlaying(before);
+    if (before !== clip && playing) player.seek(clip, player.position(before));
+    this.#chosen = index;
+    this.#steps.choose(index);
+    this.#decks.forEach((deck, at) => (deck.element.hidden = at !== index));
+    const text = kind === "blend" && clip.alpha != null ? placeText(points, clip.alpha) : "";
+    setText(find(".place", this.element), text);
+    if (before === clip) return;
+    this.#actions.showClip();
+    if (playing) this.#decks[index].toggle();
   }
 
   #facts() {
-    const { seed, steps, guidance, seconds_taken: taken, clips } = this.riff;
+    const { riff } = this;
+    const { seed, steps, guidance, bpm, length, seconds_taken: taken, clips } = riff;
     const facts = [["seed", String(seed)]];
     if (steps != null) facts.push(["steps", String(steps)]);
     if (guidance != null) facts.push(["guidance", brief(guidance, 2)]);
+    if (bpm != null) facts.push(["tempo", `${brief(bpm)} bpm`]);
+    if (riff.kind === "remix" && riff.strength != null) facts.push(["strength", percent(riff.strength)]);
+    if (riff.kind === "variation" && riff.distance != null) facts.push(["distance", percent(riff.distance)]);
     if (taken != null) facts.push(["made in", `${brief(taken)} s`]);
-    if (clips.length) facts.push(["loop", `${brief(clips[0].seconds, 2)} s`]);
+    if (clips.length) facts.push([riff.loop ? "loop" : "length", `${brief(clips[0].seconds, 2)} s`]);
+    else if (length) facts.push(["length", length]);
+    if (riff.clip_count > 1) facts.push(["clips", String(riff.clip_count)]);
     find(".facts", this.element).replaceChildren(
       ...facts.map(([name, value]) =>
         make("div", {}, make("dt", { textContent: name }), make("dd", { textContent: value })),
       ),
     );
-  }
-
-  #actions() {
-    const { riff } = this;
-    const actions = [];
-    if (this.pending && (riff.requester.you || this.#studio.isOwner())) {
-      actions.push(this.#button("close", "Cancel", (button) => this.#cancel(button)));
-    }
-    if (!this.pending) {
-      const again = () => this.#studio.send(commandOf(riff, { withSeed: !riff.clips.length }));
-      actions.push(this.#button("again", riff.clips.length ? "New seed" : "Try again", again));
-    }
-    if (riff.clips.length) {
-      const copy = this.#button("copy", "Copy", (button) => this.#copy(button));
-      find("span", copy).after(make("span", { className: "spare", textContent: "command" }));
-      actions.push(copy);
-      actions.push(...riff.clips.map((clip) => this.#downloads(clip)));
-    }
-    find(".actions", this.element).replaceChildren(...actions);
-  }
-
-  #button(name, text, act) {
-    const button = make("button", { type: "button" }, icon(name), make("span", { textContent: text }));
-    button.append(make("span", { className: "unseen", textContent: `: ${this.riff.prompt}` }));
-    button.addEventListener("click", () => act(button));
-    return button;
-  }
-
-  #downloads({ links }) {
-    const group = make("div", { className: "downloads", role: "group", aria: { label: "Download" } });
-    for (const kind of ["mp3", "wav", "png"]) {
-      const link = make("a", { href: `${links[kind]}?download=1`, download: "", textContent: kind.toUpperCase() });
-      link.setAttribute("aria-label", `Download ${kind.toUpperCase()} of ${this.riff.prompt}`);
-      link.title = `Download ${kind.toUpperCase()}`;
-      if (kind === "mp3") link.prepend(icon("save"));
-      group.append(link);
-    }
-    return group;
-  }
-
-  async #cancel(button) {
-    button.disabled = true;
-    try {
-      await this.#studio.cancel(this.riff.id);
-    } catch (error) {
-      button.disabled = false;
-      this.#studio.refuse(error);
-    }
-  }
-
-  async #copy(button) {
-    const [label, rest] = button.querySelectorAll("span");
-    const copied = await copyText(commandOf(this.riff, { withSeed: true }));
-    rest.hidden = true;
-    setText(label, copied ? "Copied" : "Copying failed");
-    announce(copied ? "Command copied" : "The browser did not allow copying");
-    setTimeout(() => {
-      rest.hidden = false;
-      setText(label, "Copy");
-    }, 2000);
   }
 
   #note() {
@@ -224,22 +242,5 @@ export class Card {
     note.hidden = false;
     setText(note, sentence);
     if (aloud) announce(sentence, "assertive");
-  }
-}
-
-// The clipboard of the browser needs a secure page, which a plain-HTTP address in a LAN is not.
-async function copyText(text) {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    const helper = make("textarea", { value: text, className: "unseen" });
-    const before = document.activeElement;
-    document.body.append(helper);
-    helper.select();
-    const copied = document.execCommand("copy");
-    helper.remove();
-    before?.focus();
-    return copied;
   }
 }

@@ -1,13 +1,14 @@
 // The message box: sends, remembers, and says why something was not taken. It never loses text.
 
+import { promptLength } from "./commands.js";
 import { announce, find, setText } from "./dom.js";
-import { promptLength } from "./words.js";
 
 const LONGEST_PROMPT = 500;
 const COUNT_FROM = 440;
 const REMEMBERED = 50;
 
-/** Fires `send` listeners through `onSend(text)`, which throws what the server refused. */
+/** Sends through `onSend(text, typed)`, which throws what the server refused; `typed` tells what was
+    written in the box from what a button says. */
 export class Composer {
   #form = find("#composer");
   #box = find("#message");
@@ -17,6 +18,7 @@ export class Composer {
   #clock = find("#refusal-clock");
   #onSend;
   #busy = false;
+  #wantsPrompt = false;
   #said = [];
   #recalled = null;
   #draft = "";
@@ -42,12 +44,18 @@ export class Composer {
     this.#box.focus({ preventScroll: true });
   }
 
+  /** Whether what is typed next is a prompt without any command. */
+  expectPrompt(expected) {
+    this.#wantsPrompt = expected;
+    this.#box.placeholder = expected ? "lo-fi beat" : "!riff lo-fi beat";
+  }
+
   /** Send something that is not in the box: an example, "new seed". */
   async send(text) {
     this.clearRefusal();
     this.#remember(text);
     try {
-      await this.#onSend(text);
+      await this.#onSend(text, false);
     } catch (error) {
       this.refuse(error);
     }
@@ -73,12 +81,13 @@ export class Composer {
   async #submit() {
     if (this.#busy) return;
     const text = this.#box.value;
-    if (!text.trim()) return this.focus();
+    // An empty box with something chosen gets a sentence about what is missing.
+    if (!text.trim() && !this.#wantsPrompt) return this.focus();
     this.#setBusy(true);
     this.clearRefusal();
     try {
-      await this.#onSend(text.trim());
-      this.#remember(text.trim());
+      await this.#onSend(text.trim(), true);
+      if (text.trim()) this.#remember(text.trim());
       // What was typed meanwhile stays.
       if (this.#box.value === text) this.#write("");
     } catch (error) {

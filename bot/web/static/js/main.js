@@ -1,8 +1,12 @@
 // The local chat: wires the room, the player and the message box to the server.
 
 import { Api } from "./api.js";
+import { Attachment } from "./attachment.js";
+import { completed, isPrompt, readLine } from "./commands.js";
 import { Composer } from "./composer.js";
 import { announce, find, hueOf, setText } from "./dom.js";
+import { rememberOrigin } from "./lineage.js";
+import { Options } from "./options.js";
 import { Player } from "./player.js";
 import { RoomSocket } from "./socket.js";
 import { keepPainted, paintDisc, sketchPicture } from "./spectrogram.js";
@@ -26,11 +30,23 @@ const socket = new RoomSocket(api);
 const stream = new Stream({
   player,
   send: (text) => say(() => composer.send(text)),
+  follow: (riff, how, body) => say(() => follow({ how, of: riff.prompt, id: riff.id, body })),
+  retry: (origin) => say(() => (origin.id ? follow(origin) : remix(origin))),
   cancel: (id) => api.cancel(id),
   refuse: (error) => composer.refuse(error),
   isOwner: () => api.identity?.role === "owner",
+  show: (id) => {
+    const card = stream.card(id);
+    if (card) card.comeForward();
+    else announce("That riff is not in the room any more.");
+  },
 });
-const composer = new Composer((text) => say(() => post(text)));
+const composer = new Composer((text, typed) => say(() => (typed ? postTyped(text) : post(text))));
+const options = new Options(() => noteExtras());
+const attachment = new Attachment((file) => api.upload(file), {
+  onChange: () => noteExtras(),
+  onTrouble: (error) => composer.refuse(error),
+});
 
 // Riffs this tab asked for and when: they may start by themselves.
 const asked = new Map();
@@ -42,18 +58,51 @@ function say(act) {
   return act();
 }
 
+// What is chosen in the panel and what is attached belong to what is typed, not to buttons.
+async function postTyped(text) {
+  if (attachment.source && isPrompt(text)) {
+    const { prompt, options: typed } = readLine(text);
+    const { source, strength, name } = attachment;
+    const body = { ...Object.fromEntries(options.pairs), ...typed, prompt, source, strength };
+    await remix({ how: "remix", of: name, id: null, body });
+  } else {
+    const line = options.open && !text.startsWith("!") ? `!riff ${text}` : text;
+    await post(completed(line, options.pairs));
+  }
+}
+
 async function post(text) {
   const { riff, reply } = await api.chat(text);
-  if (riff) {
-    asked.set(riff.id, performance.now());
-    newer.add(riff.id);
-    if (!stream.card(riff.id)) stream.put(riff);
-  } else {
-    stream.reply(text, reply);
-    announce(reply);
-  }
+  if (riff) return took(riff);
+  const help = text.trim().startsWith("!");
+  stream.reply(text, reply, help ? null : () => say(() => composer.send(`!riff ${text}`)));
+  announce(reply);
   showWelcome();
   stream.toBottom();
+}
+
+async function follow(origin) {
+  composer.clearRefusal();
+  took(await api.follow(origin.id, origin.how, origin.body), origin);
+}
+
+async function remix(origin) {
+  took(await api.riff(origin.body), origin);
+}
+
+function took(riff, origin = null) {
+  asked.set(riff.id, performance.now());
+  newer.add(riff.id);
+  if (origin) rememberOrigin(riff.id, origin);
+  if (stream.card(riff.id)) stream.card(riff.id).showOrigin();
+  else stream.put(riff);
+  showWelcome();
+  stream.toBottom();
+}
+
+// With something attached or chosen, what is typed is a prompt without any command.
+function noteExtras() {
+  composer.expectPrompt(options.open || options.pairs.length > 0 || attachment.source !== null);
 }
 
 function showWelcome() {
@@ -162,10 +211,13 @@ function wire() {
     newer.add(detail.id);
     stream.put(detail);
   });
+  socket.addEventListener("preview", ({ detail }) => stream.card(detail.id)?.preview(detail.png));
   stream.addEventListener("news", onNews);
   addEventListener("keydown", onSpace);
   addEventListener("hashchange", readOwnerLink);
-  find("#help").addEventListener("click", () => composer.send("!riffhelp"));
+  for (const help of document.querySelectorAll("[data-help]")) {
+    help.addEventListener("click", () => composer.send("!riffhelp"));
+  }
 }
 
 async function start() {

@@ -3,8 +3,8 @@
 const FIRST_WAIT = 400;
 const LONGEST_WAIT = 8000;
 
-/** Fires `up` when connected (also again), `down` when lost, and `riff` and `studio` with what
-    the server says. */
+/** Fires `up` when connected (also again), `down` when lost, and `riff`, `studio` and `preview` with
+    what the server says. Previews are asked for only while the page can be seen. */
 export class RoomSocket extends EventTarget {
   #api;
   #socket = null;
@@ -17,7 +17,10 @@ export class RoomSocket extends EventTarget {
     super();
     this.#api = api;
     addEventListener("online", () => this.#hurry());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
+    document.addEventListener("visibilitychange", () => {
+      this.#askForPreviews();
+      if (!document.hidden) this.#hurry();
+    });
   }
 
   async start() {
@@ -48,6 +51,7 @@ export class RoomSocket extends EventTarget {
     const socket = (this.#socket = new WebSocket(address));
     socket.onopen = () => {
       socket.send(JSON.stringify({ session, room: true }));
+      this.#askForPreviews();
     };
     socket.onmessage = ({ data }) => this.#hear(JSON.parse(data));
     socket.onclose = () => {
@@ -61,7 +65,14 @@ export class RoomSocket extends EventTarget {
       if (!this.#greeted) this.#greet();
       this.dispatchEvent(new CustomEvent("studio", { detail: message.studio }));
     }
-    if (message.riff) this.dispatchEvent(new CustomEvent("riff", { detail: message.riff }));
+    for (const kind of ["riff", "preview"]) {
+      if (message[kind]) this.dispatchEvent(new CustomEvent(kind, { detail: message[kind] }));
+    }
+  }
+
+  #askForPreviews() {
+    if (this.#socket?.readyState !== WebSocket.OPEN) return;
+    this.#socket.send(JSON.stringify({ previews: !document.hidden }));
   }
 
   // The server's first word is about the studio: from here on nothing is missed.

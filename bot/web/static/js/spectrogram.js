@@ -26,7 +26,12 @@ export function keepPainted(canvas, paint) {
 export async function loadPicture(url) {
   const response = await fetch(url);
   if (!response.ok) throw new Error("the picture is missing");
-  const bitmap = await createImageBitmap(await response.blob(), { colorSpaceConversion: "none" });
+  return readPicture(await response.blob());
+}
+
+/** Read a picture's loudness from the bytes of its PNG. */
+export async function readPicture(png) {
+  const bitmap = await createImageBitmap(png, { colorSpaceConversion: "none" });
   const { width, height } = bitmap;
   const context = new OffscreenCanvas(width, height).getContext("2d");
   context.drawImage(bitmap, 0, 0);

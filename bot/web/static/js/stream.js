@@ -61,11 +61,14 @@ export class Stream extends EventTarget {
     this.dispatchEvent(new CustomEvent("news", { detail: { card, before } }));
   }
 
-  /** An answer for this tab alone. */
-  reply(said, answer) {
+  /** An answer for this tab alone; `riffIt`, if given, makes a riff of what was said. */
+  reply(said, answer, riffIt = null) {
     const item = stamp("reply-template");
     find(".said", item).textContent = said;
     find(".answer", item).textContent = answer;
+    const button = find("button", item);
+    button.hidden = !riffIt;
+    button.addEventListener("click", riffIt);
     this.#insert(item, Date.now() / 1000);
     this.toBottom();
   }

@@ -1,4 +1,4 @@
-// What the page says: times, stages, commands.
+// What the page says: times, stages, shares.
 
 const STAGES = {
   reading: "Reading the prompt",
@@ -48,18 +48,7 @@ export function brief(number, digits = 1) {
   return String(Number(number.toFixed(digits)));
 }
 
-/** The message that asks for this riff again; with its seed, for exactly this one. */
-export function commandOf(riff, { withSeed }) {
-  const parts = ["!riff", riff.prompt];
-  if (withSeed) parts.push("--seed", riff.seed);
-  if (riff.negative) parts.push("--negative", `"${riff.negative.replaceAll('"', "'")}"`);
-  if (riff.steps != null) parts.push("--steps", riff.steps);
-  if (riff.guidance != null) parts.push("--guidance", riff.guidance);
-  return parts.join(" ");
-}
-
-/** How many characters of a message count as the prompt: all but the command and its options. */
-export function promptLength(message) {
-  const option = /(^|\s)--[a-z]+[\s=]+("[^"]*"|\S+)/gi;
-  return [...message.replace(/^\s*!riff(?=\s|$)/i, "").replace(option, "").trim()].length;
+/** A share as "25 %". */
+export function percent(share) {
+  return `${Math.round(share * 100)} %`;
 }
