@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from bot.clock import Clock
 from bot.jobs import Waiting
@@ -121,9 +121,8 @@ class QueueView:
         In a long line this is what was known a moment ago, and the newest jobs may be missing;
         `on_news` is called once it is known better.
         """
-        if len(self._known.waiting) <= _SHORT_LINE:
-            await self._look()
-        elif self._later is None or self._later.done():
+        is_short = len(self._known.waiting) <= _SHORT_LINE and await self._look(_SHORT_LINE)
+        if not is_short and (self._later is None or self._later.done()):
             self._later = asyncio.create_task(self._look_later())
         return self._known.waiting
 
@@ -141,25 +140,25 @@ class QueueView:
         if self._known is not known:
             self._on_news()
 
-    async def _look(self) -> None:
+    async def _look(self, longest: int | None = None) -> bool:
+        """Find out how things stand; False if that is left because more than `longest` wait."""
         async with self._one_at_a_time:
             known, model = self._known, self._model()
             began = self._clock.monotonic()
 
-            def work(db: sqlite3.Connection) -> tuple[int, dict[str, Waiting]] | None:
-                version = _version(db)
+            def work(db: sqlite3.Connection) -> _Known | None:
+                version, count = db.execute("SELECT version, waiting FROM queue").fetchone()
                 if (version, model) == (known.version, known.model):
+                    return known
+                if longest is not None and count > longest:
                     return None
-                return version, _play(db, model, self._clock.now())
+                return _Known(version, model, _play(db, model, self._clock.now()))
 
             found = await self._database.read(work)
-            if found is not None:
+            if found is not None and found is not known:
                 now = self._clock.monotonic()
-                self._known = _Known(found[0], model, found[1], now - began, now)
-
-
-def _version(db: sqlite3.Connection) -> int:
-    return int(db.execute("SELECT version FROM queue").fetchone()["version"])
+                self._known = replace(found, took=now - began, at=now)
+            return found is not None
 
 
 def _play(db: sqlite3.Connection, model: str, now: float) -> dict[str, Waiting]:

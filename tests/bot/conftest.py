@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.events import Events
+from bot.events import Events, QueueMoved
 from bot.jobs import Address, Requester
 from bot.limits import RateLimit
 from bot.policy import OpenPolicy
@@ -48,7 +48,7 @@ async def open_kit(
     database = await Database.open(path)
     ledger = await Ledger.start(database, clock, "test")
     events = Events()
-    queue = QueueView(database, clock)
+    queue = QueueView(database, clock, on_news=lambda: events.publish(QueueMoved()))
     woken: list[None] = []
     stopped: list[str] = []
     progress: dict[str, Progress] = {}
