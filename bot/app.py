@@ -16,13 +16,12 @@ from filelock import FileLock, Timeout
 from bot.adapters import Adapter, AdapterError, load_adapters
 from bot.clock import Clock, SystemClock
 from bot.config import Config
+from bot.errors import BadInputRefusal
 from bot.events import Events, QueueMoved, WorkerChanged
 from bot.housekeeping import Housekeeping
-from bot.limits import RateLimit
+from bot.moderation.desk import Rulebook, open_rulebook
 from bot.outbox import Outbox
-from bot.policy import OpenPolicy
 from bot.scheduler import Scheduler
-from bot.settings import FixedSettings, RiffSettings
 from bot.store.clipfiles import Budget, ClipFiles
 from bot.store.database import Database, StoreError
 from bot.store.ledger import Ledger
@@ -88,8 +87,10 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             on_news=lambda: events.publish(QueueMoved()),
         )
         stack.push_async_callback(queue.close)
-        studio = _studio(
-            config,
+        rulebook = await _rulebook(config, database, clock)
+        studio = Studio(
+            policy=rulebook.policy,
+            settings=rulebook.settings,
             database=database,
             ledger=ledger,
             queue=queue,
@@ -141,11 +142,7 @@ def _worker(config: Config, on_state: Callable[[], None]) -> Worker:
     engine = config.engine
     return Worker(
         WorkerOptions(
-            checkpoint=engine.checkpoint,
-            device=engine.device,
-            threads=engine.threads,
-            inversion=engine.inversion,
-            sources=str(config.data / "sources"),
+            engine_settings=engine.for_worker(config.data / "sources"),
             start_timeout=engine.start_timeout,
             stall_timeout=engine.stall_timeout,
         ),
@@ -180,22 +177,26 @@ def _sources(config: Config, database: Database, clock: Clock) -> Sources:
     return Sources(config.data / "sources", database, clock, budget)
 
 
-def _studio(config: Config, **parts: Any) -> Studio:
+async def _rulebook(config: Config, database: Database, clock: Clock) -> Rulebook:
     limits = config.limits
-    settings = RiffSettings(
-        rate=RateLimit(limits.burst, limits.period),
-        community_rate=RateLimit(limits.community_burst, limits.community_period),
-        global_rate=RateLimit(limits.global_burst, limits.global_period),
-        largest=limits.largest,
-        queued_per_user=limits.queued_per_user,
-        queued_per_community=limits.queued_per_community,
-        queued_in_all=limits.queued_in_all,
-    )
-    return Studio(
-        policy=OpenPolicy(),
-        settings=FixedSettings(settings, {**limits.allowances, ROLE: math.inf}),
-        **parts,
-    )
+    configured = {
+        "burst": limits.burst,
+        "period": limits.period,
+        "community-burst": limits.community_burst,
+        "community-period": limits.community_period,
+        "global-burst": limits.global_burst,
+        "global-period": limits.global_period,
+        "largest": limits.largest,
+        "waiting": limits.queued_per_user,
+        "community-waiting": limits.queued_per_community,
+        "global-waiting": limits.queued_in_all,
+        "allowances": limits.allowances,
+        "retention-days": config.retention.days,
+    }
+    try:
+        return await open_rulebook(database, clock, configured, {ROLE: math.inf})
+    except BadInputRefusal as error:
+        raise StartError(f"The configuration cannot be used: {error}") from error
 
 
 def _notice(scheduler: Scheduler, worker: Worker) -> str | None:

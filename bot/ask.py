@@ -5,9 +5,9 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Literal, TypeVar
 
-from bot.settings import RiffSettings
+from bot.settings import RiffSettings, SoundSettings
 from generation.request import (
     AdapterUse,
     GenerationRequest,
@@ -19,6 +19,7 @@ from generation.request import (
     Start,
 )
 
+T = TypeVar("T")
 How = Literal["again", "variation", "extend", "remix"]
 
 NEW_SEEDS = 1_000_000
@@ -33,6 +34,7 @@ class Ask:
     """What somebody asks for; None leaves a choice to the settings or the checkpoint.
 
     The fields are those of `generation.request.GenerationRequest`, which says what they mean.
+    `settled` is True where the settings have had their say already: this repeats a request.
 
     Raises:
         BadInputRefusal: when made by `bot.grammar` out of unusable input.
@@ -46,25 +48,19 @@ class Ask:
     kind: Kind = "text"
     length: Length | None = None
     bpm: float | None = None
-    clips: int = 1
+    clips: int | None = None
     strength: float | None = None
     points: tuple[Point, ...] = ()
     alphas: tuple[float, ...] = ()
     variation: float | None = None
     variation_seed: int | None = None
     side: Side = "right"
-    loop: bool = True
+    loop: bool | None = None
     start: Start = ""
     sources: tuple[Source, ...] = ()
     sampler: str = ""
     adapters: tuple[AdapterUse, ...] = ()
-
-    @property
-    def texts(self) -> tuple[str, ...]:
-        """Every text that somebody wrote for this: what policy reads."""
-        adapters = tuple(use.name for use in self.adapters)
-        points = tuple(point.prompt for point in self.points)
-        return tuple(text for text in (self.prompt, self.negative, *points, *adapters) if text)
+    settled: bool = False
 
     def to_request(self, settings: RiffSettings) -> GenerationRequest:
         """Settle what was left open. The seed is drawn here, so that a retry repeats it.
@@ -72,25 +68,28 @@ class Ask:
         Raises:
             BadRequestError: a value is out of range, or does not go with the others.
         """
-        guidance = self.guidance_scale
+        sound = SoundSettings() if self.settled else settings.sound
+        # What is built on a clip has its length and tempo from there.
+        anew = self.kind in ("text", "blend", "mix")
+        clips = sound.clips if self.kind in ("text", "remix") else 1
         return GenerationRequest(
             prompt=self.prompt,
             seed=new_seed() if self.seed is None else self.seed,
             kind=self.kind,
             negative=self.negative,
-            steps=settings.steps if self.steps is None else self.steps,
-            guidance_scale=settings.guidance_scale if guidance is None else guidance,
-            length=self.length,
-            bpm=self.bpm,
-            clips=self.clips,
+            steps=_either(self.steps, sound.steps),
+            guidance_scale=_either(self.guidance_scale, sound.guidance_scale),
+            length=_either(self.length, sound.length if anew else None),
+            bpm=_either(self.bpm, sound.bpm if anew else None),
+            clips=clips if self.clips is None else self.clips,
             sources=self.sources,
-            strength=self.strength,
+            strength=_either(self.strength, sound.strength if self.kind == "remix" else None),
             points=self.points,
             alphas=self.alphas,
             variation=self.variation,
             variation_seed=self.variation_seed,
             side=self.side,
-            loop=self.loop,
+            loop=sound.loop if self.loop is None else self.loop,
             start=self.start,
             sampler=self.sampler,
             adapters=self.adapters,
@@ -120,7 +119,12 @@ class Ask:
             sources=request.sources,
             sampler=request.sampler,
             adapters=request.adapters,
+            settled=True,
         )
+
+
+def _either(asked: T | None, otherwise: T | None) -> T | None:
+    return otherwise if asked is None else asked
 
 
 def new_seed() -> int:

@@ -16,7 +16,15 @@ class BadInputRefusal(Refusal):
 
 
 class ForbiddenRefusal(Refusal):
-    """This requester may not do this here."""
+    """This requester may not do this here.
+
+    Attributes:
+        privately: what to say where nobody else reads it; `str(error)` may be said in public.
+    """
+
+    def __init__(self, sentence: str, privately: str | None = None) -> None:
+        super().__init__(sentence)
+        self.privately = privately or sentence
 
 
 class NotFoundRefusal(Refusal):

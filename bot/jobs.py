@@ -22,8 +22,12 @@ class Requester:
         community: the platform's id of the community; empty for direct messages.
         user: the platform's id of the person.
         name: how to call them; for display only.
-        roles: what the adapter knows them to be there, e.g. `owner`, `moderator` or the id of a
-            role; settings may allow more to some. Not kept in the ledger.
+        roles: what the adapter knows them to be there: `owner`, `admin`, `moderator`, `subscriber`,
+            `follower` (see `bot.moderation.levels`) and the ids of their roles. Not kept in the
+            ledger, like what follows.
+        channel: where in the community they ask, where there are several places; settings may
+            differ there.
+        follows_days: for how many days they have followed the community, where that is known.
     """
 
     platform: str
@@ -31,6 +35,8 @@ class Requester:
     user: str
     name: str
     roles: frozenset[str] = field(default=frozenset(), compare=False)
+    channel: str = field(default="", compare=False)
+    follows_days: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,7 @@ class Job:
         deadline: when it becomes worthless, if it does.
         cost: in units of a default riff.
         pinned: its files are kept whatever the budget says.
+        hidden: it is not to be shown any more: a moderator saw to that.
         claim: the number of the latest claim. A run may record its outcome only while its claim
             is the latest, so one that was given up cannot speak for the next.
     """
@@ -76,6 +83,7 @@ class Job:
     cost: float = 1.0
     pinned: bool = False
     claim: int | None = None
+    hidden: bool = False
 
     @property
     def seconds_taken(self) -> float | None:

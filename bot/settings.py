@@ -1,25 +1,92 @@
-"""What applies where nobody said otherwise: the settings of a requester's scope.
+"""What applies to one request: the settings of its requester's scope, in one typed result.
 
-Scoped settings (global → community → channel → user) will be resolved here; until then the
-operator's configuration is the only scope.
+`bot.moderation.scoped` finds them in global, community, channel and user scope; where nothing is
+scoped, `FixedSettings` says the same to everybody.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Protocol
+from typing import Literal, Protocol
 
 from bot.jobs import Requester
 from bot.limits import RateLimit
+from generation.request import MAX_PROMPT_CHARACTERS, Length
 
 UNLIMITED = RateLimit(burst=1e9, period=1e-6)
+
+WhoMayRiff = Literal["everyone", "roles", "subscribers", "followers"]
+WhoMaySteer = Literal["everyone", "roles", "subscribers", "followers", "moderators"]
+Verbosity = Literal["quiet", "normal", "chatty"]
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSettings:
+    """How a riff sounds where its requester leaves that open; None leaves it to the checkpoint.
+
+    Attributes:
+        model: name of the checkpoint; empty for the worker's own. Kept for later: there is one
+            model at a time so far.
+    """
+
+    model: str = ""
+    steps: int | None = None
+    guidance_scale: float | None = None
+    length: Length | None = None
+    clips: int = 1
+    loop: bool = True
+    bpm: float | None = None
+    strength: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """Who may ask, where, and what their roles make of them.
+
+    Attributes:
+        follower_days: how long somebody has to follow where `who` is `followers`.
+        channels: where the bot answers; empty is everywhere.
+    """
+
+    who: WhoMayRiff = "everyone"
+    riff_roles: frozenset[str] = frozenset()
+    follower_days: float = 0.0
+    channels: frozenset[str] = frozenset()
+    admin_roles: frozenset[str] = frozenset()
+    moderator_roles: frozenset[str] = frozenset()
+    blocked_roles: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class WordSettings:
+    """Entries of the block and allow lists, as `bot.moderation.rules` reads them."""
+
+    blocked: tuple[str, ...] = ()
+    allowed: tuple[str, ...] = ()
+    prompt_characters: int = MAX_PROMPT_CHARACTERS
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """Rules of the live session, which will read them.
+
+    Attributes:
+        steer: who may steer it.
+        vote_weights: how much a vote counts, by role; 1 for everybody else.
+        minimum_hold: seconds that a mix is held before votes can move it.
+        safe_loop: id of the riff that plays in a panic; empty for the one that ships.
+    """
+
+    steer: WhoMaySteer = "everyone"
+    vote_weights: Mapping[str, float] = field(default_factory=dict)
+    minimum_hold: float = 20.0
+    safe_loop: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class RiffSettings:
-    """The values that apply to one request. `steps` and `guidance_scale` of None leave the choice
-    to the checkpoint.
+    """The values that apply to one request.
 
     Attributes:
         rate: of one user; a default riff costs 1.
@@ -33,6 +100,9 @@ class RiffSettings:
         allowance: how many times what others have this requester has: 2 is charged half and may
             have twice as many waiting; infinity is exempt from everything but the full queue.
         weight: share of turns within the community.
+        turns: how the community takes turns; None leaves that as it is.
+        verbosity: how much to say besides the riff.
+        retention_days: days that this community's riffs are kept; 0 is for ever.
     """
 
     rate: RateLimit
@@ -45,8 +115,13 @@ class RiffSettings:
     default_steps: int = 12
     allowance: float = 1.0
     weight: float = 1.0
-    steps: int | None = None
-    guidance_scale: float | None = None
+    turns: Literal["fair", "first-come"] | None = None
+    verbosity: Verbosity = "normal"
+    retention_days: float = 90.0
+    sound: SoundSettings = SoundSettings()
+    access: AccessSettings = AccessSettings()
+    words: WordSettings = WordSettings()
+    live: LiveSettings = field(default_factory=LiveSettings)
 
 
 class Settings(Protocol):
@@ -65,7 +140,9 @@ class FixedSettings:
 
     async def resolve(self, requester: Requester) -> RiffSettings:
         """The one set there is, with this requester's allowance."""
-        given = [self.allowances[role] for role in requester.roles if role in self.allowances]
-        if not given:
-            return self.settings
-        return replace(self.settings, allowance=max(given, default=1.0))
+        return replace(self.settings, allowance=allowance_of(requester, self.allowances))
+
+
+def allowance_of(requester: Requester, allowances: Mapping[str, float]) -> float:
+    """The largest allowance that any of somebody's roles has; 1 for who has none."""
+    return max((allowances[role] for role in requester.roles if role in allowances), default=1.0)

@@ -91,9 +91,7 @@ class Studio:
             BadInputRefusal: more than one riff may cost.
             BadRequestError: the request is out of range.
         """
-        await self._policy.check(requester, ask)
-        settings = await self._settings.resolve(requester)
-        request = ask.to_request(settings)
+        request = ask.to_request(await self._settings.resolve(requester))
         return await self.submit_request(
             requester, request, addresses, key=key, lane=lane, deadline=deadline
         )
@@ -108,12 +106,14 @@ class Studio:
         lane: Lane = "riffs",
         deadline: float | None = None,
     ) -> JobView:
-        """Take a request that is settled already and that `Policy.check` let pass.
+        """Take a request that is settled already. Every riff comes through here, and no request
+        passes that policy has not seen.
 
         Raises:
-            BusyRefusal, BadInputRefusal: as `submit` does.
+            ForbiddenRefusal, BusyRefusal, BadInputRefusal: as `submit` does.
         """
         _check_text(request)
+        await self._policy.check(requester, request)
         settings = await self._settings.resolve(requester)
         places = [addresses] if isinstance(addresses, Address) else list(addresses)
         cost = cost_of(request, settings.default_steps)
@@ -125,6 +125,7 @@ class Studio:
             known = None if key is None else self._ledger.find_by_key(tx, requester, key)
             if known is not None:
                 return known, False
+            self._policy.admit(tx, requester)
             self._check_room(tx, requester, settings)
             charges = self._charge(tx, requester, settings, cost)
             terms = Terms(
@@ -136,6 +137,8 @@ class Studio:
                 charges={charge.key: charge.cost * charge.limit.period for charge in charges},
             )
             job_id = self._ledger.add(tx, requester, request, places, terms)
+            if settings.turns is not None:
+                self._ledger.keep_turns(tx, requester, settings.turns)
             return self._ledger.look_up(tx, [job_id])[0], True
 
         try:

@@ -171,6 +171,14 @@ class Ledger:
             )
         )
 
+    def keep_turns(self, tx: sqlite3.Connection, requester: Requester, policy: TurnPolicy) -> None:
+        """See that a community, one of whose riffs was just added, takes turns in this way."""
+        tx.execute(
+            "UPDATE communities SET policy = ? "
+            "WHERE platform = ? AND community = ? AND policy <> ?",
+            (policy, requester.platform, requester.community, policy),
+        )
+
     # Running --------------------------------------------------------------------------------
 
     async def claim(self, worker: str, lease_seconds: float) -> Job | None:

@@ -61,6 +61,7 @@ def job_from_row(row: sqlite3.Row, clips: Iterable[Clip] = ()) -> Job:
         cost=row["cost"],
         pinned=bool(row["pinned"]),
         claim=row["claim"],
+        hidden=row["hidden"] is not None,
     )
 
 

@@ -193,7 +193,9 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
     try:
         return await handler(request)
     except (Refusal, BadRequestError) as error:
-        body: dict[str, Any] = {"error": str(error)}
+        # Only the one who asked reads this answer.
+        sentence = error.privately if isinstance(error, ForbiddenRefusal) else str(error)
+        body: dict[str, Any] = {"error": sentence}
         headers = {}
         if isinstance(error, BusyRefusal):
             body["retry_after"] = round(error.retry_after, 1)

@@ -20,6 +20,7 @@ from aiohttp import web
 
 from bot.ids import new_id
 from bot.jobs import Requester
+from bot.moderation.levels import OWNER_ROLE
 from bot.names import friendly_name
 
 Role = Literal["member", "owner"]
@@ -42,7 +43,8 @@ class Visitor:
     @property
     def requester(self) -> Requester:
         """Them, as the studio knows people."""
-        return Requester(PLATFORM, COMMUNITY, self.user, self.name)
+        roles = frozenset({OWNER_ROLE} if self.role == "owner" else ())
+        return Requester(PLATFORM, COMMUNITY, self.user, self.name, roles)
 
 
 class Identity:

@@ -7,10 +7,12 @@ import pytest
 
 from bot.ask import Ask, Follow
 from bot.limits import RateLimit
-from bot.settings import RiffSettings
-from generation.request import AdapterUse, GenerationRequest, Length, Point, Source
+from bot.settings import RiffSettings, SoundSettings
+from generation.request import GenerationRequest, Length, Point, Source
 
-SETTINGS = RiffSettings(RateLimit(5, 30), 10, 200, steps=9, guidance_scale=3.0)
+SETTINGS = RiffSettings(
+    RateLimit(5, 30), 10, 200, sound=SoundSettings(steps=9, guidance_scale=3.0)
+)
 CLIP = Source("init", "ab" * 32)
 TEXT = GenerationRequest("jazz", 7, negative="drums", steps=12, bpm=90, clips=1)
 BLEND = GenerationRequest(
@@ -38,13 +40,6 @@ def test_what_is_left_open_comes_from_the_settings_and_a_new_seed() -> None:
     one, two = (Ask("jazz").to_request(SETTINGS) for _ in range(2))
     assert (one.steps, one.guidance_scale) == (9, 3.0)
     assert one.seed != two.seed
-
-
-def test_policy_is_shown_every_text() -> None:
-    ask = Ask(
-        "a to b", negative="c", points=(Point("a"), Point("b")), adapters=(AdapterUse("lora"),)
-    )
-    assert set(ask.texts) == {"a to b", "c", "a", "b", "lora"}
 
 
 def test_again_changes_the_seeds_and_nothing_else() -> None:

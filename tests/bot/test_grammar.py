@@ -186,7 +186,7 @@ def test_a_blend_goes_from_one_prompt_to_another(arrow: str) -> None:
 def test_a_blend_of_many_is_a_mix_by_weight() -> None:
     ask = parse_blend("rain + techno:2 + 30% a choir")
     assert ask.points == (Point("rain"), Point("techno", 2), Point("a choir", 30))
-    assert (ask.kind, ask.clips) == ("mix", 1)
+    assert (ask.kind, ask.clips) == ("mix", None)
     # a weight inside brackets is the prompt's own
     assert parse_blend("(rain:1.3) + b").points[0] == Point("(rain:1.3)")
 
