@@ -19,7 +19,7 @@ from bot.clock import Clock
 from bot.jobs import Waiting
 from bot.store.database import Database
 from bot.store.durations import Forecast, forecast
-from bot.store.turns import next_lane
+from bot.store.turns import NOT_HALTED, next_lane
 
 # Positions are recomputed at most for this share of the time.
 _SHARE = 0.05
@@ -53,8 +53,14 @@ class _Community:
     joined: int
     requesters: list[_Requester] = field(default_factory=list)
     heap: list[tuple[float, int, int]] = field(default_factory=list)
+    ahead: deque[sqlite3.Row] = field(default_factory=deque)
+
+    @property
+    def waits(self) -> bool:
+        return bool(self.ahead or self.heap)
 
     def line_up(self) -> None:
+        self._move_ahead()
         if self.policy == "first-come":
             order = sorted(
                 (job["seq"], index)
@@ -66,10 +72,24 @@ class _Community:
             self.heap = [
                 (requester.start, requester.joined, index)
                 for index, requester in enumerate(self.requesters)
+                if requester.jobs
             ]
             heapq.heapify(self.heap)
 
+    def _move_ahead(self) -> None:
+        """What a moderator moved goes first, and counts as its requester's turn all the same."""
+        moved: list[sqlite3.Row] = []
+        for requester in self.requesters:
+            own = [job for job in requester.jobs if job["ahead"] is not None]
+            if own:
+                moved += own
+                requester.jobs = deque(job for job in requester.jobs if job["ahead"] is None)
+                requester.start += sum(job["cost"] / job["weight"] for job in own)
+        self.ahead = deque(sorted(moved, key=lambda job: (job["ahead"], job["seq"])))
+
     def take(self) -> sqlite3.Row:
+        if self.ahead:
+            return self.ahead.popleft()
         _, _, index = heapq.heappop(self.heap)
         requester = self.requesters[index]
         job = requester.jobs.popleft()
@@ -221,8 +241,8 @@ class _Ahead:
 
 
 def _in_order(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
-    """Every queued job, in the order in which turns will serve them."""
-    columns = "id, seq, lane, platform, community, user, cost, weight, steps, seconds"
+    """Every queued job, in the order in which turns will serve them; not those that are halted."""
+    columns = "id, seq, lane, platform, community, user, cost, weight, steps, seconds, ahead"
     live = deque(
         db.execute(
             f"SELECT {columns} FROM jobs WHERE state = 'queued' AND lane = 'live' "  # noqa: S608
@@ -246,7 +266,7 @@ def _in_order(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
         _, _, index = heapq.heappop(heap)
         community = communities[index]
         job = community.take()
-        if community.heap:
+        if community.waits:
             community.start += job["cost"] / community.weight
             heapq.heappush(heap, (community.start, community.joined, index))
         yield job
@@ -257,15 +277,21 @@ def _communities(db: sqlite3.Connection, riffs: Iterable[sqlite3.Row]) -> list[_
         (row["platform"], row["community"]): _Community(
             row["policy"], row["weight"], row["pass"], row["joined"]
         )
-        for row in db.execute("SELECT * FROM communities WHERE waiting > 0")
+        for row in db.execute(
+            f"SELECT * FROM communities WHERE waiting > 0 AND {NOT_HALTED}"  # noqa: S608
+        )
     }
     requesters: dict[_Who, _Requester] = {}
     for row in db.execute("SELECT * FROM requesters WHERE waiting > 0"):
         who = (row["platform"], row["community"], row["user"])
+        if who[:2] not in communities:
+            continue
         requesters[who] = _Requester(who, row["pass"], row["joined"])
         communities[who[:2]].requesters.append(requesters[who])
     for job in _breathing(riffs):
-        requesters[job["platform"], job["community"], job["user"]].jobs.append(job)
+        requester = requesters.get((job["platform"], job["community"], job["user"]))
+        if requester is not None:
+            requester.jobs.append(job)
     for community in communities.values():
         community.line_up()
     return list(communities.values())

@@ -10,6 +10,10 @@ stands before somebody who asks for one. Ties go by arrival. A community may cho
 The live lane goes earliest deadline first. While both lanes wait, three live jobs go to one riff:
 neither can starve the other.
 
+A moderator's hand comes first: what was moved ahead goes before the rest of its community (and uses
+up its requester's turn as always), and riffs of a halted community wait. The live lane has its own
+rules and is not halted.
+
 Every step here is a look-up in an index, so a claim costs the logarithm of what waits.
 """
 
@@ -20,7 +24,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 LIVE_RUN = 3
+NOT_HALTED = (
+    "NOT EXISTS (SELECT 1 FROM halts h WHERE h.platform = '' "
+    "OR (h.platform = communities.platform AND h.community = communities.community))"
+)
+"""Whose riffs may be drawn: a moderator can halt a community, and the owner everybody."""
+
+_IN_LINE = f"SELECT * FROM communities WHERE waiting > 0 AND {NOT_HALTED}"  # noqa: S608
 _LOOK_AHEAD = 4
+_NO_PASS = -1e300
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +56,12 @@ def in_turn(tx: sqlite3.Connection) -> Iterator[Turn]:
     Only the first is exact for any number: of what follows, the four communities, requesters and
     jobs that come first are looked at, which is enough to fill a batch.
     """
-    queue = tx.execute("SELECT waiting, live_run FROM queue").fetchone()
+    live_run = tx.execute("SELECT live_run FROM queue").fetchone()["live_run"]
+    riffs_wait = tx.execute(f"{_IN_LINE} LIMIT 1").fetchone()
     live_waits = tx.execute(
         "SELECT 1 FROM jobs WHERE state = 'queued' AND lane = 'live' LIMIT 1"
     ).fetchone()
-    if next_lane(bool(live_waits), queue["waiting"] > 0, queue["live_run"]) == "live":
+    if next_lane(bool(live_waits), bool(riffs_wait), live_run) == "live":
         for job in tx.execute(
             "SELECT * FROM jobs WHERE state = 'queued' AND lane = 'live' "
             "ORDER BY coalesce(deadline, 1e300), seq LIMIT ?",
@@ -56,7 +69,7 @@ def in_turn(tx: sqlite3.Connection) -> Iterator[Turn]:
         ):
             yield Turn(job)
         return
-    for community in _first(tx, "SELECT * FROM communities WHERE waiting > 0", "pass, joined"):
+    for community in _first(tx, _IN_LINE, "pass, joined"):
         yield from _of_community(tx, community)
 
 
@@ -64,6 +77,11 @@ def _of_community(tx: sqlite3.Connection, community: sqlite3.Row) -> Iterator[Tu
     where = (community["platform"], community["community"])
     tags = community["pass"], community["weight"]
     waiting = "SELECT * FROM jobs WHERE state = 'queued' AND lane = 'riffs' "
+    ahead = waiting + "AND platform = ? AND community = ? AND ahead IS NOT NULL"
+    for job in _first(tx, ahead, "ahead, seq", where):
+        # Out of its turn: the clock by which newcomers join stays where it is.
+        yield Turn(job, tags[0], _NO_PASS, tags[1])
+    waiting += "AND ahead IS NULL "
     if community["policy"] == "first-come":
         for job in _first(tx, waiting + "AND platform = ? AND community = ?", "seq", where):
             turn = tx.execute(
@@ -93,8 +111,8 @@ def take(tx: sqlite3.Connection, turn: Turn, *, along: bool = False) -> None:
         tx.execute("UPDATE queue SET claims = claims + 1, live_run = live_run + (waiting > 0)")
         return
     where = (job["platform"], job["community"])
-    community_clock = -1e300 if along else turn.community_pass
-    requester_clock = -1e300 if along else turn.requester_pass
+    community_clock = _NO_PASS if along else turn.community_pass
+    requester_clock = _NO_PASS if along else turn.requester_pass
     tx.execute(
         "UPDATE queue SET claims = claims + 1, live_run = 0, clock = max(clock, ?)",
         (community_clock,),
