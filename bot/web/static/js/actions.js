@@ -107,7 +107,7 @@ export class Actions {
     form.addEventListener("submit", async (event) => {
       event.preventDefault();
       const options = { prompt: prompt.value.trim() || null, strength: strength.value / 100 };
-      if (await this.#follow(find("[type=submit]", form), "remix", options)) this.#closeForm();
+      if (await this.#follow(find("[type=submit]", form), "remix", options)) this.#closeForm(true);
     });
     form.addEventListener("keydown", (event) => event.key === "Escape" && this.#closeForm(true));
     find("[type=button]", form).addEventListener("click", () => this.#closeForm(true));
@@ -123,7 +123,7 @@ export class Actions {
     this.#form = null;
     const opener = find(".ways [aria-expanded]", this.#card);
     opener?.setAttribute("aria-expanded", "false");
-    if (refocus) opener?.focus();
+    if (refocus) opener?.focus({ preventScroll: true });
   }
 
   #downloads() {

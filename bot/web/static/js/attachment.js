@@ -35,7 +35,10 @@ export class Attachment {
       find("#message").focus();
     });
     this.#listenForDrops();
-    addEventListener("paste", ({ clipboardData }) => this.#take(clipboardData?.files ?? []));
+    addEventListener("paste", ({ clipboardData: pasted }) => {
+      // Text copied from an office program brings a picture of itself along.
+      if (pasted && !pasted.types.includes("text/plain")) this.#take(pasted.files);
+    });
   }
 
   /** How far a remix may go from the file, 0 to 1. */
