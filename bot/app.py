@@ -145,6 +145,7 @@ def _worker(config: Config, on_state: Callable[[], None]) -> Worker:
             engine_settings=engine.for_worker(config.data / "sources"),
             start_timeout=engine.start_timeout,
             stall_timeout=engine.stall_timeout,
+            memory_limit=int(engine.memory_gigabytes * 1e9),
         ),
         on_state,
     )

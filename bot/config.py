@@ -65,6 +65,7 @@ class EngineConfig(_Section):
     inversions: Path | None = None
     stall_timeout: float = Field(default=180.0, gt=0)
     start_timeout: float = Field(default=300.0, gt=0)
+    memory_gigabytes: float = Field(default=0.0, ge=0)
     batch: Literal["auto"] | Annotated[int, Field(ge=1, le=64)] = "auto"
 
     def for_worker(self, sources: Path) -> dict[str, Any]:

@@ -36,6 +36,9 @@ from generation.tempo import MIN_SECONDS
 
 log = logging.getLogger(__name__)
 
+_GPU_BATCH = 8
+"""A processor is busy with one picture already; on a GPU one leaves most of it idle."""
+
 OnProgress = Callable[[Progress], None]
 
 _UNEXPECTED = (
@@ -107,8 +110,12 @@ class Engine:
 
     @property
     def model(self) -> Mapping[str, str]:
-        """Name and hash of the checkpoint."""
-        return {"name": self.checkpoint.preferences.name, "hash": self.checkpoint.fingerprint}
+        """Name and hash of the checkpoint, and how many riffs to draw together at best."""
+        return {
+            "name": self.checkpoint.preferences.name,
+            "hash": self.checkpoint.fingerprint,
+            "batch": str(1 if self.checkpoint.device.type == "cpu" else _GPU_BATCH),
+        }
 
     def warm_up(self) -> None:
         """Make everything that is slow only once: kernels, memory, the encoder process."""
