@@ -189,7 +189,8 @@ export class Card {
     shelf.replaceChildren(...this.#decks.map((deck) => deck.element));
     if (clips.length < 2) return;
     this.#steps = new Steps(this.riff, (index) => this.#choose(index));
-    shelf.append(this.#steps.element, make("p", { className: "place" }));
+    this.#steps.element.append(make("p", { className: "place" }));
+    shelf.append(this.#steps.element);
     this.#choose(0);
   }
 
