@@ -218,24 +218,27 @@ def test_what_was_only_said_can_become_a_riff(chat: Chat) -> None:
 def waits_with_a_reason(page: Page, riff: dict[str, Any]) -> None:
     """A riff in a longer queue, and with the studio down, as the socket would tell it."""
     waiting = riff | {
-        "state": "queued", "position": 3, "progress": None, "expected_seconds": 42.0,
-        "reason": "2 people ahead, one from another server", "notice": "The studio is down; "
-        "your riff is safe.",
-    }  # fmt: skip
+        "state": "queued",
+        "position": 3,
+        "progress": None,
+        "expected_seconds": 42.0,
+        "reason": "2 people ahead, one from another server",
+    }
+    down = waiting | {"notice": "The studio is down; your riff is safe."}
     said = page.evaluate(
-        """async (riff) => {
+        """async (stages) => {
           const { Card } = await import("/static/js/card.js");
-          const card = new Card(riff, { isOwner: () => false });
-          const read = (selector) => card.element.querySelector(selector).textContent;
-          const all = [".stage", ".reason", ".notice"].map(read);
-          card.update({ ...riff, state: "running", notice: null });
-          return [...all, card.element.querySelector(".reason").hidden];
+          const card = new Card(stages[0], { isOwner: () => false });
+          return stages.map((riff) => {
+            card.update(riff);
+            const lines = [...card.element.querySelectorAll(".stage, .reason, .notice")];
+            return lines.filter((line) => !line.hidden).map((line) => line.textContent);
+          });
         }""",
-        waiting,
+        [waiting, down, waiting | {"state": "running", "expected_seconds": None}],
     )
     assert said == [
-        "3rd in lineabout 42 s",
-        "2 people ahead, one from another server",
-        "The studio is down; your riff is safe.",
-        True,
+        ["3rd in lineabout 42 s", "2 people ahead, one from another server"],
+        ["3rd in line", "The studio is down; your riff is safe."],
+        ["Setting up"],
     ]

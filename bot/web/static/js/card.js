@@ -138,7 +138,7 @@ export class Card {
   }
 
   #work() {
-    const { state, progress, position, expected_seconds: expected } = this.riff;
+    const { state, progress, position, expected_seconds: expected, notice } = this.riff;
     find(".working", this.element).hidden = !this.pending;
     if (!this.pending) return;
     const queued = state === "queued";
@@ -148,7 +148,7 @@ export class Card {
     this.#why(queued, stage);
     this.#preview.sharpen(share);
     setText(find("[data-stage]", this.element), stage);
-    setText(find("[data-left]", this.element), expected ? aboutSeconds(expected) : "");
+    setText(find("[data-left]", this.element), expected && !notice ? aboutSeconds(expected) : "");
     const centre = queued ? (position ? `#${position}` : "") : `${percent}%`;
     setText(find(".center", this.element), centre);
     find(".arc", this.element).style.strokeDashoffset = String(100 - percent);
@@ -158,10 +158,11 @@ export class Card {
     if (percent !== this.#noise) this.#drawNoise(percent);
   }
 
+  // While everything is held up, that is the reason, and nobody knows for how long.
   #why(queued, stage) {
     const { reason, notice } = this.riff;
-    const said = reason?.toLowerCase() === stage.toLowerCase() ? "" : reason;
-    for (const [selector, text] of [[".reason", said], [".notice", notice]]) {
+    const known = notice || reason?.toLowerCase() === stage.toLowerCase();
+    for (const [selector, text] of [[".reason", known ? "" : reason], [".notice", notice]]) {
       const line = find(selector, this.element);
       line.hidden = !queued || !text;
       setText(line, (queued && text) || "");
