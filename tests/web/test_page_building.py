@@ -10,6 +10,9 @@ from typing import Any, Literal
 import pytest
 from playwright.sync_api import FilePayload, Locator, Page, expect
 
+from bot.ask import Ask
+from bot.grammar import parse_ask, parse_blend, read_command
+from generation.request import Length, Point
 from tests.web.chat import DRAWN_SECONDS, Chat, wait_until
 from tests.web.conftest import OpenChat
 from tests.web.test_page_access import accessible, look
@@ -213,6 +216,37 @@ def test_what_was_only_said_can_become_a_riff(chat: Chat) -> None:
     waits_with_a_reason(chat.page, riff)
     expect(card).to_have_attribute("data-own", "true")
     card.get_by_role("button", name="Cancel").click()
+    the_panel_writes_commands_that_are_understood(chat.page)
+
+
+def the_panel_writes_commands_that_are_understood(page: Page) -> None:
+    options = [["bpm", "90"], ["length", "4 bars"], ["negative", 'a "b" c']]
+    said = page.evaluate(
+        """async ([options, lines]) => {
+          const { completed } = await import("/static/js/commands.js");
+          return lines.map(([line, more]) => completed(line, [...options, ...more]));
+        }""",
+        [
+            options,
+            [
+                ["rain --seed 7", []],
+                ["!riff rain", [["to", "techno"]]],
+                ["rain \u2014seed 7 --cfg=3", [["to", "techno"]]],
+                ["!again", []],
+            ],
+        ],
+    )
+    wanted: dict[str, Any] = {"bpm": 90, "length": Length(4, "bars"), "negative": "a 'b' c"}
+    plain, blend, typed = (read_command(line) for line in said[:3])
+    assert plain and blend and typed
+    assert parse_ask(plain.rest) == Ask("rain", seed=7, **wanted)
+    ends = Point("rain"), Point("techno")
+    title = "rain \u2192 techno"
+    assert parse_blend(blend.rest) == Ask(title, kind="blend", points=ends, clips=5, **wanted)
+    assert parse_blend(typed.rest) == Ask(
+        title, kind="blend", points=ends, clips=5, seed=7, guidance_scale=3, **wanted
+    )
+    assert said[3] == "!again"
 
 
 def waits_with_a_reason(page: Page, riff: dict[str, Any]) -> None:
