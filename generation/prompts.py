@@ -246,15 +246,3 @@ def _encode(checkpoint: Checkpoint, rows: Sequence[Sequence[int]], window: int) 
 
 def _first(*ids: int | None) -> int:
     return next(number for number in ids if number is not None)
-
-
-@torch.inference_mode()
-def embed(checkpoint: Checkpoint, texts: Sequence[str]) -> Tensor:
-    """Encode prompts, all filled up to the same number of chunks.
-
-    Returns:
-        Shape `(len(texts), chunks · window, width)`.
-    """
-    encoder = PromptEncoder(checkpoint)
-    chunks = max(encoder.chunks(text) for text in texts)
-    return torch.stack([encoder.encode(text, chunks) for text in texts])

@@ -28,7 +28,6 @@ __all__ = [
     "Sampling",
     "Step",
     "decode",
-    "denoise",
     "encode",
     "initial_noise",
     "preview",
@@ -344,21 +343,3 @@ def _check_frame(frame: Frame) -> None:
         raise BadRequestError("A mask has to lie between 0 (keep) and 1 (draw anew).")
     if not bool((frame.mask > 0).any()):
         raise BadRequestError("The mask is empty, so there is nothing to draw: paint a part white.")
-
-
-def denoise(
-    checkpoint: Checkpoint,
-    embeddings: Tensor,
-    noise: Tensor,
-    *,
-    steps: int,
-    guidance_scale: float,
-    on_step: Callable[[int, int], None],
-) -> Tensor:
-    """Draw latents from noise; `embeddings` holds the n negative prompts, then the n prompts."""
-    negative, positive = embeddings.chunk(2)
-    frames = [Frame(*row, guidance_scale) for row in zip(noise, positive, negative, strict=True)]
-    loop = any("_conv_forward" in vars(module) for module in checkpoint.unet.modules())
-    return sample(
-        checkpoint, frames, Sampling(steps, loop=loop), lambda step: on_step(step.done, step.total)
-    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -241,6 +242,24 @@ def test_what_the_listener_raises_ends_the_run(checkpoint: Checkpoint) -> None:
     with pytest.raises(RiffCancelledError):
         sample(checkpoint, [frame(checkpoint)], Sampling(5), stop)
     assert seen == [1, 2]
+
+
+def test_bfloat16_draws_the_starters_picture(flat_checkpoint: Checkpoint) -> None:
+    """As on a GPU, the UNet and the autoencoder in half precision, the schedule in single."""
+    encoder = PromptEncoder(flat_checkpoint)
+    texts = [encoder.encode(text) for text in ("lo-fi beat with piano", "")]
+    frames = [Frame(noise, texts[0], texts[1], 4.0) for noise in initial_noise([1, 2], 4, 64, 16)]
+    half = replace(
+        flat_checkpoint,
+        unet=copy.deepcopy(flat_checkpoint.unet).bfloat16(),
+        vae=copy.deepcopy(flat_checkpoint.vae).bfloat16(),
+    )
+    whole, halved = (
+        decode(part, draw(part, *frames, steps=3)).astype(float) for part in (flat_checkpoint, half)
+    )
+    for one, other in zip(whole, halved, strict=True):
+        assert one.std() > 5
+        assert 10 * np.log10(255**2 / np.square(one - other).mean()) >= 35
 
 
 def bad(checkpoint: Checkpoint) -> Iterator[tuple[str, list[Frame], Sampling]]:
