@@ -19,7 +19,7 @@ from bot.config import Config
 from bot.errors import BadInputRefusal
 from bot.events import Events, QueueMoved, WorkerChanged
 from bot.housekeeping import Housekeeping
-from bot.moderation.desk import Rulebook, open_rulebook
+from bot.moderation.desk import Moderation, Rulebook, open_rulebook
 from bot.outbox import Outbox
 from bot.scheduler import Scheduler
 from bot.store.clipfiles import Budget, ClipFiles
@@ -100,9 +100,19 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             cancel_running=scheduler.cancel,
             progress_of=scheduler.progress_of,
             notice=lambda: _notice(scheduler, worker),
+            halt_notice=rulebook.halts.notice,
+        )
+        moderation = Moderation.over(
+            rulebook,
+            database=database,
+            clock=clock,
+            ledger=ledger,
+            events=events,
+            cancel_running=scheduler.cancel,
+            wake_scheduler=scheduler.wake,
         )
         identity = await asyncio.to_thread(Identity.load, data / "secret")
-        web = _web(config, studio, worker, scheduler, identity, sources)
+        web = _web(config, studio, worker, scheduler, identity, sources, moderation)
         housekeeping = Housekeeping(database, clock, files, sources)
         await housekeeping.clean_up()
         adapters = await _start_adapters(config, studio, web, stack)
@@ -214,6 +224,7 @@ def _web(
     scheduler: Scheduler,
     identity: Identity,
     sources: Sources,
+    moderation: Moderation,
 ) -> LocalWeb | None:
     if not config.web.enabled:
         return None
@@ -228,7 +239,8 @@ def _web(
             "version": version(),
         }
 
-    return LocalWeb(config.web, studio, identity, sources, config.data / "clips", health)
+    clips = config.data / "clips"
+    return LocalWeb(config.web, studio, identity, sources, clips, health, moderation)
 
 
 async def _start_adapters(

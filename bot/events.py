@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 from generation.request import Progress
 
@@ -44,7 +45,25 @@ class WorkerChanged:
     """The sound worker became ready, or stopped being so."""
 
 
-Event = JobChanged | JobProgressed | JobPreviewed | QueueMoved | WorkerChanged
+@dataclass(frozen=True, slots=True)
+class HaltChanged:
+    """A moderator stopped the riffs of a community, or let them go on.
+
+    The live session of that community (of every community, where `where` is empty) answers a
+    `panic` by fading to its safe loop, and takes votes again when `kind` is None.
+
+    Attributes:
+        where: platform and community; both empty is everywhere.
+        kind: `panic`, `paused`, or None where they go on.
+        safe_loop: id of the riff to fade to; empty for the one that ships.
+    """
+
+    where: tuple[str, str]
+    kind: Literal["panic", "paused"] | None
+    safe_loop: str = ""
+
+
+Event = JobChanged | JobProgressed | JobPreviewed | QueueMoved | WorkerChanged | HaltChanged
 
 
 class Subscription:
@@ -66,7 +85,8 @@ class Subscription:
 
     def put(self, event: Event) -> None:
         """Add an event, replacing an unread one about the same thing."""
-        key = (type(event), getattr(event, "job_id", None))
+        about = event.where if isinstance(event, HaltChanged) else getattr(event, "job_id", None)
+        key = (type(event), about)
         self._pending.pop(key, None)
         self._pending[key] = event
         self._arrived.set()

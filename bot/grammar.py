@@ -32,6 +32,9 @@ FOLLOWS: Mapping[str, How] = {
 """Commands that start from an earlier clip."""
 
 COMMANDS = ("riff", "blend", *FOLLOWS, "riffhelp")
+MODERATION = ("riffset", "block", "unblock", "timeout", "queue", "panic", "resume")
+"""Commands of `bot.moderation.commands`, for the platforms that answer them."""
+
 HELP = (
     "!riff lo-fi beat — makes a loop. !blend rain -> techno — goes from one to the other. "
     "!again, !variation, !extend and !remix jazz build on the last clip. "
@@ -81,10 +84,11 @@ class Command:
     rest: str
 
 
-def read_command(text: str) -> Command | None:
+def read_command(text: str, names: Sequence[str] = COMMANDS) -> Command | None:
     """The command in a chat message, or None when the message is not for us.
 
-    `!Riff` counts as `!riff`; a near miss such as `!rif` is answered with the right name.
+    `!Riff` counts as `!riff`; a near miss such as `!rif` is answered with the right name. `names`
+    are the commands that the platform answers.
 
     Raises:
         BadInputRefusal: the message almost names one of our commands.
@@ -93,9 +97,9 @@ def read_command(text: str) -> Command | None:
     if match is None:
         return None
     name = match["name"].lower()
-    if name in COMMANDS:
+    if name in names:
         return Command(name, (match["rest"] or "").strip())
-    near = difflib.get_close_matches(name, COMMANDS, n=1, cutoff=0.75)
+    near = difflib.get_close_matches(name, names, n=1, cutoff=0.75)
     if near:
         raise BadInputRefusal(f"There is no !{name}; did you mean !{near[0]}?")
     return None

@@ -9,6 +9,7 @@ import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 
 from bot.ask import Ask
 from bot.clock import Clock
@@ -26,6 +27,7 @@ from bot.work import cost_of
 from generation.request import GenerationRequest, Progress
 
 OUT_OF_SPACE = "The studio is out of disk space and can take no new riffs; please try again later."
+REMOVED, REMOVED_NAME = "(removed by a moderator)", "Somebody"
 _TRY_LATER = 60.0
 _LONGEST_KEY = 200
 
@@ -50,8 +52,14 @@ class Studio:
         cancel_running: Callable[[str], None],
         progress_of: Callable[[str], Progress | None],
         notice: Callable[[], str | None] = lambda: None,
+        halt_notice: Callable[[str, str], str | None] = lambda platform, community: None,
     ) -> None:
-        """`notice` says what holds everything up at present, if anything does."""
+        """Nothing happens before somebody asks.
+
+        Args:
+            notice: says what holds everything up at present, if anything does.
+            halt_notice: says why the riffs of a community (platform, community) wait, if they do.
+        """
         self._database = database
         self._ledger = ledger
         self._queue = queue
@@ -63,6 +71,7 @@ class Studio:
         self._cancel_running = cancel_running
         self._progress_of = progress_of
         self._notice = notice
+        self._halt_notice = halt_notice
 
     async def submit(
         self,
@@ -167,7 +176,8 @@ class Studio:
 
     async def recent(self, platform: str, community: str, limit: int = 50) -> list[JobView]:
         """The latest riffs of a community, oldest first."""
-        return await self._views(await self._ledger.recent(platform, community, limit))
+        jobs = await self._ledger.recent(platform, community, limit)
+        return await self._views([job for job in jobs if not job.hidden])
 
     async def cancel(self, job_id: str, requester: Requester, *, may_cancel_any: bool) -> None:
         """Cancel a riff that waits, runs, or is made but not posted.
@@ -227,10 +237,12 @@ class Studio:
         notice = self._notice() if waits else None
         return [
             JobView(
-                job,
+                _without_words(job) if job.hidden else job,
                 waiting.get(job.id) if job.state == "queued" else None,
                 self._progress_of(job.id) if job.state == "running" else None,
-                notice if job.state == "queued" else None,
+                (self._halt_notice(job.requester.platform, job.requester.community) or notice)
+                if job.state == "queued"
+                else None,
             )
             for job in jobs
         ]
@@ -304,6 +316,14 @@ def _check_text(request: GenerationRequest) -> None:
             raise BadInputRefusal(
                 "That prompt holds half a character, which I cannot read; please type it again."
             )
+
+
+def _without_words(job: Job) -> Job:
+    """A job that is not to be seen any more, as everybody sees it: nothing to read, nothing to
+    hear, nothing to build on."""
+    requester = replace(job.requester, name=REMOVED_NAME)
+    request = GenerationRequest(prompt=REMOVED, seed=0)
+    return replace(job, requester=requester, request=request, clips=(), error=None)
 
 
 def _check_size(cost: float, settings: RiffSettings) -> None:

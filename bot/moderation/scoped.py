@@ -208,6 +208,14 @@ class ScopedSettings:
         """Set values that `read` gave in one scope, all or none."""
         return await self._change(by, scope, list(values), values)
 
+    async def replace(
+        self, by: Requester, scope: Scope, values: Mapping[str, Any], names: Sequence[str]
+    ) -> list[Change]:
+        """Give the named settings of a scope the values that they have here, and reset those that
+        have none, all at once."""
+        kept = {name: value for name, value in values.items() if name in names}
+        return await self._change(by, scope, names, kept)
+
     async def clear(self, by: Requester, scope: Scope, names: Sequence[str]) -> list[Change]:
         """Reset several settings of one scope, all or none."""
         return await self._change(by, scope, names, {})

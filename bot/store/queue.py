@@ -240,8 +240,18 @@ class _Ahead:
         return waiting
 
 
-def _in_order(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
-    """Every queued job, in the order in which turns will serve them; not those that are halted."""
+def order_in(db: sqlite3.Connection, platform: str, community: str) -> list[str]:
+    """The ids of the riffs that wait in a community in their order, whether it is halted or not."""
+    here = (platform, community)
+    return [
+        job["id"]
+        for job in _in_order(db, halted=True)
+        if (job["platform"], job["community"]) == here and job["lane"] == "riffs"
+    ]
+
+
+def _in_order(db: sqlite3.Connection, *, halted: bool = False) -> Iterator[sqlite3.Row]:
+    """Every queued job, in the order in which turns will serve them; `halted` ones if asked for."""
     columns = "id, seq, lane, platform, community, user, cost, weight, steps, seconds, ahead"
     live = deque(
         db.execute(
@@ -253,7 +263,7 @@ def _in_order(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
         f"SELECT {columns} FROM jobs WHERE state = 'queued' AND lane = 'riffs' "  # noqa: S608
         "ORDER BY platform, community, user, seq"
     )
-    communities = _communities(db, riffs)
+    communities = _communities(db, riffs, "true" if halted else NOT_HALTED)
     heap = [(one.start, one.joined, index) for index, one in enumerate(communities)]
     heapq.heapify(heap)
     live_run = int(db.execute("SELECT live_run FROM queue").fetchone()["live_run"])
@@ -272,13 +282,15 @@ def _in_order(db: sqlite3.Connection) -> Iterator[sqlite3.Row]:
         yield job
 
 
-def _communities(db: sqlite3.Connection, riffs: Iterable[sqlite3.Row]) -> list[_Community]:
+def _communities(
+    db: sqlite3.Connection, riffs: Iterable[sqlite3.Row], which: str
+) -> list[_Community]:
     communities: dict[tuple[str, str], _Community] = {
         (row["platform"], row["community"]): _Community(
             row["policy"], row["weight"], row["pass"], row["joined"]
         )
         for row in db.execute(
-            f"SELECT * FROM communities WHERE waiting > 0 AND {NOT_HALTED}"  # noqa: S608
+            f"SELECT * FROM communities WHERE waiting > 0 AND {which}"  # noqa: S608
         )
     }
     requesters: dict[_Who, _Requester] = {}

@@ -41,6 +41,7 @@ from bot.studio import Studio
 from bot.web.bodies import read_json
 from bot.web.building import Building
 from bot.web.identity import COMMUNITY, PLATFORM, SESSION_HEADER, Identity, Visitor
+from bot.web.moderation import ModerationDesk
 from bot.web.views import MEDIA_TYPES, riff_json
 from generation.errors import BadRequestError
 
@@ -67,8 +68,10 @@ class Api:
         clips: Path,
         health: Health,
         building: Building,
+        desk: ModerationDesk,
     ) -> None:
         self._studio = studio
+        self._desk = desk
         self._building = building
         self._identity = identity
         self._clips = clips
@@ -116,11 +119,13 @@ class Api:
         text = (await read_json(request)).get("text")
         if not isinstance(text, str):
             raise BadInputRefusal('Please send {"text": "!riff lo-fi beat"}.')
-        command = grammar.read_command(text)
+        command = grammar.read_command(text, (*grammar.COMMANDS, *grammar.MODERATION))
         if command is None:
             return web.json_response({"reply": _NO_COMMAND})
         if command.name == "riffhelp":
             return web.json_response({"reply": grammar.HELP})
+        if command.name in grammar.MODERATION:
+            return web.json_response({"reply": await self._desk.from_chat(request, command)})
         if command.name in grammar.FOLLOWS:
             riff = await self._building.from_chat(request, command)
         else:
@@ -145,11 +150,10 @@ class Api:
         return web.json_response(riff_json(view, self._visitor(request).user))
 
     async def cancel_riff(self, request: web.Request) -> web.Response:
-        """Cancel one's own riff; the owner may cancel anybody's."""
-        visitor = self._visitor(request)
-        await self._studio.cancel(
-            request.match_info["id"], visitor.requester, may_cancel_any=visitor.role == "owner"
-        )
+        """Cancel one's own riff; moderators and the owner may cancel anybody's."""
+        requester = self._visitor(request).requester
+        any_riff = self._desk.may(requester, "cancel-any")
+        await self._studio.cancel(request.match_info["id"], requester, may_cancel_any=any_riff)
         return web.Response(status=204)
 
     async def clip_file(self, request: web.Request) -> web.StreamResponse:

@@ -13,12 +13,14 @@ from bot.adapters import AdapterError
 from bot.config import WebConfig
 from bot.jobs import Delivery
 from bot.lineage import Lineage
+from bot.moderation.desk import Moderation
 from bot.seed_images import SeedImages
 from bot.store.sources import Sources
 from bot.studio import Studio
 from bot.web.api import Api, answer_refusals
 from bot.web.building import Building
 from bot.web.identity import PLATFORM, Identity
+from bot.web.moderation import ModerationDesk
 from bot.web.riffusion import RiffusionApi
 from bot.web.security import add_headers, guard
 from bot.web.socket import Socket
@@ -44,12 +46,15 @@ class LocalWeb:
         sources: Sources,
         clips: Path,
         health: Callable[[], dict[str, Any]],
+        moderation: Moderation,
     ) -> None:
         self._config = config
         self._identity = identity
         self._socket = Socket(studio, identity, health)
         building = Building(Lineage(studio, sources, clips), sources, identity)
-        routes = [*Api(studio, identity, clips, health, building).routes(), *building.routes()]
+        desk = ModerationDesk(moderation, identity)
+        api = Api(studio, identity, clips, health, building, desk)
+        routes = [*api.routes(), *building.routes(), *desk.routes()]
         if config.riffusion_api:
             images = SeedImages(config.seed_images)
             steps = config.riffusion_steps
@@ -104,9 +109,14 @@ class LocalWeb:
         app.add_routes(routes)
         app.router.add_get("/api/socket", self._socket.handle)
         app.router.add_get("/", _page)
+        app.router.add_get("/settings", _settings_page)
         app.router.add_static("/static", _STATIC)
         return app
 
 
 async def _page(request: web.Request) -> web.FileResponse:
     return web.FileResponse(_STATIC / "index.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _settings_page(request: web.Request) -> web.FileResponse:
+    return web.FileResponse(_STATIC / "settings.html", headers={"Cache-Control": "no-cache"})

@@ -19,7 +19,7 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from bot.errors import NotFoundRefusal
-from bot.events import JobProgressed, QueueMoved, Subscription, WorkerChanged
+from bot.events import HaltChanged, JobProgressed, QueueMoved, Subscription, WorkerChanged
 from bot.jobs import FINISHED, JobView
 from bot.studio import Studio
 from bot.web.api import Health
@@ -82,6 +82,8 @@ class Socket:
                         # One look for all of them, however many sockets there are.
                         for view in await self._studio.views(listener.waiting()):
                             await self._show(socket, listener, view)
+                    case HaltChanged():
+                        continue  # what it changes is told of by itself
                     case _:
                         known_only = isinstance(event, JobProgressed)
                         await self._send(socket, listener, event.job_id, known_only=known_only)

@@ -9,6 +9,7 @@ import pytest
 from bot.events import Events, QueueMoved
 from bot.jobs import Address, Requester
 from bot.limits import RateLimit
+from bot.moderation.desk import Moderation, open_rulebook
 from bot.policy import OpenPolicy
 from bot.settings import FixedSettings, RiffSettings
 from bot.store.database import Database
@@ -65,6 +66,39 @@ async def open_kit(
         progress_of=progress.get,
     )
     return Kit(clock, database, ledger, queue, events, studio, path, woken, stopped, progress)
+
+
+async def moderation_of(kit: Kit) -> Moderation:
+    """Moderators for a kit, whose studio asks nobody yet."""
+    return Moderation.over(
+        await open_rulebook(kit.database, kit.clock),
+        database=kit.database,
+        clock=kit.clock,
+        ledger=kit.ledger,
+        events=kit.events,
+        cancel_running=kit.stopped.append,
+        wake_scheduler=lambda: kit.woken.append(None),
+    )
+
+
+async def moderated(kit: Kit) -> Moderation:
+    """Put moderators in charge of a kit's studio."""
+    moderation = await moderation_of(kit)
+    rules = moderation.rules
+    kit.studio = Studio(
+        database=kit.database,
+        ledger=kit.ledger,
+        queue=kit.queue,
+        events=kit.events,
+        policy=rules.policy,
+        settings=rules.settings,
+        clock=kit.clock,
+        wake_scheduler=lambda: kit.woken.append(None),
+        cancel_running=kit.stopped.append,
+        progress_of=kit.progress.get,
+        halt_notice=rules.halts.notice,
+    )
+    return moderation
 
 
 @pytest.fixture

@@ -11,7 +11,7 @@ from bot.store.clipfiles import Budget
 from bot.store.sources import Sources
 from bot.web.identity import Identity
 from bot.web.server import LocalWeb
-from tests.bot.conftest import Kit
+from tests.bot.conftest import Kit, moderation_of
 from tests.bot.web.site import Site
 
 
@@ -26,6 +26,7 @@ async def site(kit: Kit, tmp_path: Path) -> AsyncIterator[Site]:
         sources,
         tmp_path / "clips",
         lambda: health,
+        await moderation_of(kit),
     )
     await web.start()
     async with aiohttp.ClientSession(web.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
