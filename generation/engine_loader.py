@@ -30,8 +30,10 @@ def load(options: Mapping[str, Any]) -> BatchEngine:
         chatter: Any = library.utils.logging
         chatter.set_verbosity_error()
         chatter.disable_progress_bar()
+    from generation.allocator import keep_freed_memory  # noqa: PLC0415
     from generation.engine import Engine, EngineOptions  # noqa: PLC0415
 
+    keep_freed_memory()
     engine = Engine(EngineOptions(**options))
     engine.warm_up()
     return engine
