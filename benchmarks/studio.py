@@ -101,7 +101,7 @@ class House:
 
         def work(tx: sqlite3.Connection) -> None:
             for number in range(first, first + count):
-                self.ledger.add(tx, person(number), REQUEST, [HOME])
+                self.ledger.add(tx, person(number), REQUEST, [Address("bench", {"n": number})])
 
         await self.database.write(work)
 

@@ -108,6 +108,10 @@ class Database:
         """Run `work` on a snapshot of what is committed; it cannot change anything."""
         return await self._on(self._reading, lambda: _transact(self._reader, "DEFERRED", work))
 
+    async def study(self, work: Work[T]) -> T:
+        """The same for what takes long: no other reader has to wait for it."""
+        return await self._on(self._tidying, lambda: _transact(self._tidier, "DEFERRED", work))
+
     def _checkpoint(self) -> None:
         """Move what is committed from the log into the file. Runs in the tidier's thread."""
         _, pages, _ = self._tidier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()

@@ -141,10 +141,15 @@ class QueueView:
         In a long line this is what was known a moment ago, and the newest jobs may be missing;
         `on_news` is called once it is known better.
         """
-        is_short = len(self._known.waiting) <= _SHORT_LINE and await self._look(_SHORT_LINE)
-        if not is_short and (self._later is None or self._later.done()):
+        is_short = not self._is_busy and len(self._known.waiting) <= _SHORT_LINE
+        if not (is_short and await self._look(_SHORT_LINE)) and not self._is_busy:
             self._later = asyncio.create_task(self._look_later())
         return self._known.waiting
+
+    @property
+    def _is_busy(self) -> bool:
+        """Whether a long look is under way or about to be."""
+        return self._later is not None and not self._later.done()
 
     async def close(self) -> None:
         """Stop looking."""
@@ -174,7 +179,9 @@ class QueueView:
                     return None
                 return _Known(version, model, _play(db, model, self._clock.now()))
 
-            found = await self._database.read(work)
+            # A short look goes with the other reads; a long one would hold them up.
+            read = self._database.study if longest is None else self._database.read
+            found = await read(work)
             if found is not None and found is not known:
                 now = self._clock.monotonic()
                 self._known = replace(found, took=now - began, at=now)
