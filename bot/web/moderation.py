@@ -142,14 +142,16 @@ class ModerationDesk:
             keys = [
                 key
                 for key in KEYS.values()
-                if key.section == section and scope.kind in key.scopes and self._sees(who, key)
+                if key.section == section and self._sees(who, scope, key)
             ]
             if keys:
                 settings = [self._setting(who, scope, key) for key in keys]
                 sections.append({"title": title, "settings": settings})
         return web.json_response({"scope": scope.kind, "sections": sections})
 
-    def _sees(self, who: Requester, key: Key) -> bool:
+    def _sees(self, who: Requester, scope: Scope, key: Key) -> bool:
+        if scope.kind not in key.scopes or (scope.kind == "user" and not key.own):
+            return False
         return not key.private or self._access.may(who, "settings-community")
 
     def _setting(self, who: Requester, scope: Scope, key: Key) -> dict[str, Any]:
@@ -165,6 +167,7 @@ class ModerationDesk:
         return {
             "key": key.name,
             "value": key.kind.show(value),
+            "entries": value if key.adds_up else None,
             "set": key.name in here,
             "source": source,
             "limited": found.limit is not None,
