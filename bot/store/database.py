@@ -22,7 +22,7 @@ Work = Callable[[sqlite3.Connection], T]
 
 _MIGRATION = re.compile(r"(\d{4})_\w+\.sql\Z")
 _BUSY_TIMEOUT_MS = 5000
-_CACHE_KIB = 32 * 1024
+_CACHE_KIB = 8 * 1024
 _CHECKPOINT_EVERY = 256  # transactions
 _LONGEST_LOG = 20_000  # pages of 4 KiB
 
