@@ -51,6 +51,7 @@ class App:
     """
 
     studio: Studio
+    moderation: Moderation
     worker: Worker
     web: LocalWeb | None
     tasks: tuple[asyncio.Task[None], ...]
@@ -123,7 +124,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
         ]
         for task in tasks:
             stack.push_async_callback(_cancel, task)
-        yield App(studio, worker, web, tuple(tasks))
+        yield App(studio, moderation, worker, web, tuple(tasks))
         log.info("stopping")
 
 

@@ -17,6 +17,8 @@ const FROM = {
 
 let session = null;
 let scope = "global";
+// Only who is in charge may look at queue, people and log.
+let watches = false;
 
 async function send(method, path, body) {
   const headers = {};
@@ -133,7 +135,7 @@ async function change({ key, entries }, input, wrong) {
 
 async function update(method, path, key, value) {
   show(await send(method, path, { scope, key, value }));
-  watch();
+  if (watches) await watch();
 }
 
 // What is going on ----------------------------------------------------------------------------
@@ -207,6 +209,7 @@ async function start() {
   if (role === "owner") {
     for (const part of ["#controls", "#file", "#watch"]) find(part).hidden = false;
     wire();
+    watches = true;
     await choose("community");
     await watch();
     setInterval(() => document.hidden || watch().catch(() => {}), 5000);
