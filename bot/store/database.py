@@ -9,13 +9,17 @@ power cut could be rolled back.) A crash of the process alone costs nothing in e
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import sqlite3
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from importlib import resources
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import aiosqlite
+
+log = logging.getLogger(__name__)
 
 T = TypeVar("T")
 Work = Callable[[sqlite3.Connection], T]
@@ -25,6 +29,7 @@ _BUSY_TIMEOUT_MS = 5000
 _CACHE_KIB = 8 * 1024
 _CHECKPOINT_EVERY = 256  # transactions
 _LONGEST_LOG = 20_000  # pages of 4 KiB
+_ROWS_AT_ONCE = 64
 
 
 class StoreError(Exception):
@@ -33,6 +38,20 @@ class StoreError(Exception):
 
 class DiskFullError(Exception):
     """There is no room on the disk for what was to be written; nothing was changed."""
+
+
+class _Connection(aiosqlite.Connection):
+    """A connection with a thread of its own, in which whole functions run.
+
+    aiosqlite hands each statement to its thread by itself, and between two statements of one
+    transaction the event loop may do anything.
+    """
+
+    async def run(self, work: Work[T]) -> T:
+        """Run `work` with the plain connection, in the connection's thread."""
+        execute: Any = self._execute
+        result: T = await execute(work, self._conn)
+        return result
 
 
 class Database:
@@ -45,14 +64,10 @@ class Database:
     log has gathered is moved into the file by the third, so that no commit has to stop for that.
     """
 
-    def __init__(
-        self, writer: sqlite3.Connection, reader: sqlite3.Connection, tidier: sqlite3.Connection
-    ) -> None:
+    def __init__(self, writer: _Connection, reader: _Connection, tidier: _Connection) -> None:
         self._writer, self._reader, self._tidier = writer, reader, tidier
-        self._writing = ThreadPoolExecutor(1, thread_name_prefix="database-write")
-        self._reading = ThreadPoolExecutor(1, thread_name_prefix="database-read")
-        self._tidying = ThreadPoolExecutor(1, thread_name_prefix="database-tidy")
         self._writes = 0
+        self._checkpoints: set[asyncio.Task[None]] = set()
 
     @classmethod
     async def open(cls, path: Path) -> Database:
@@ -61,36 +76,30 @@ class Database:
         Raises:
             StoreError: not a database, not writable, or written by a newer version.
         """
-        return await asyncio.to_thread(cls._open, path)
-
-    @classmethod
-    def _open(cls, path: Path) -> Database:
-        connections: list[sqlite3.Connection] = []
+        opened: list[_Connection] = []
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            await asyncio.to_thread(path.parent.mkdir, parents=True, exist_ok=True)
             for _ in range(3):
-                connections.append(_connect(path))
-            writer, reader, tidier = connections
-            _migrate(writer, path)
-            writer.execute("PRAGMA wal_autocheckpoint = 0")
-            reader.execute("PRAGMA query_only = ON")
+                connection = _Connection(lambda: _connect(path), _ROWS_AT_ONCE)
+                await connection
+                opened.append(connection)
+            writer, reader, tidier = opened
+            await writer.run(lambda connection: _migrate(connection, path))
+            await writer.execute("PRAGMA wal_autocheckpoint = 0")
+            await reader.execute("PRAGMA query_only = ON")
         except BaseException as error:
-            for connection in connections:
-                connection.close()
+            for one in opened:
+                await one.close()
             if isinstance(error, OSError | sqlite3.Error):
                 raise StoreError(f"The database {path} cannot be used: {error}.") from error
             raise
         return cls(writer, reader, tidier)
 
     async def close(self) -> None:
-        """Wait for the transaction under way, then close."""
-        for executor, connection in (
-            (self._tidying, self._tidier),
-            (self._reading, self._reader),
-            (self._writing, self._writer),
-        ):
-            await self._on(executor, connection.close)
-            executor.shutdown(wait=False)
+        """Wait for the transactions under way, then close."""
+        await asyncio.gather(*self._checkpoints, return_exceptions=True)
+        for connection in (self._tidier, self._reader, self._writer):
+            await connection.close()
 
     async def write(self, work: Work[T]) -> T:
         """Run `work` in a transaction: committed when it returns, rolled back when it raises.
@@ -98,34 +107,39 @@ class Database:
         Raises:
             DiskFullError: there is no room for it; nothing was changed.
         """
-        result = await self._on(self._writing, lambda: _transact(self._writer, "IMMEDIATE", work))
+        result = await self._writer.run(lambda writer: _transact(writer, "IMMEDIATE", work))
         self._writes += 1
         if self._writes % _CHECKPOINT_EVERY == 0:
-            self._tidying.submit(self._checkpoint)
+            task = asyncio.create_task(self._checkpoint())
+            self._checkpoints.add(task)
+            task.add_done_callback(self._checkpoints.discard)
         return result
 
     async def read(self, work: Work[T]) -> T:
         """Run `work` on a snapshot of what is committed; it cannot change anything."""
-        return await self._on(self._reading, lambda: _transact(self._reader, "DEFERRED", work))
+        return await self._reader.run(lambda reader: _transact(reader, "DEFERRED", work))
 
     async def study(self, work: Work[T]) -> T:
         """The same for what takes long: no other reader has to wait for it."""
-        return await self._on(self._tidying, lambda: _transact(self._tidier, "DEFERRED", work))
+        return await self._tidier.run(lambda tidier: _transact(tidier, "DEFERRED", work))
 
-    def _checkpoint(self) -> None:
-        """Move what is committed from the log into the file. Runs in the tidier's thread."""
-        _, pages, _ = self._tidier.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
-        if pages > _LONGEST_LOG:
-            # Under unbroken load the log never comes to its end: let the writer wait this once.
-            self._tidier.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
+    async def _checkpoint(self) -> None:
+        try:
+            await self._tidier.run(_move_log_into_file)
+        except sqlite3.Error:
+            # The log stays as it is, and the next checkpoint finds it.
+            log.warning("the database's log could not be moved into its file", exc_info=True)
 
-    async def _on(self, executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
-        return await asyncio.get_running_loop().run_in_executor(executor, work)
+
+def _move_log_into_file(connection: sqlite3.Connection) -> None:
+    _, pages, _ = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchone()
+    if pages > _LONGEST_LOG:
+        # Under unbroken load the log never comes to its end: let the writer wait this once.
+        connection.execute("PRAGMA wal_checkpoint(RESTART)").fetchone()
 
 
 def _connect(path: Path) -> sqlite3.Connection:
-    # Each connection stays with one thread after it was opened here.
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection = sqlite3.connect(path, isolation_level=None)
     connection.row_factory = sqlite3.Row
     connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
     connection.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")

@@ -301,7 +301,7 @@ async def test_a_full_disk_refuses_and_keeps_what_is_there(
 ) -> None:
     kept = await kit.studio.submit(person("ann"), Ask("jazz"), HOME)
     pages = await kit.database.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
-    kit.database._writer.execute(f"PRAGMA max_page_count = {pages}")
+    await kit.database._writer.execute(f"PRAGMA max_page_count = {pages}")
     with pytest.raises(BusyRefusal, match="out of disk space"):
         for number in range(500):
             who = person(f"u{number}", community=str(number))

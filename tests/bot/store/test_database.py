@@ -61,11 +61,11 @@ async def test_a_full_disk_is_said_and_leaves_nothing(kit: Kit) -> None:
 
     await kit.database.write(lambda tx: None)
     pages = await kit.database.read(lambda db: db.execute("PRAGMA page_count").fetchone()[0])
-    kit.database._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
+    await kit.database._writer.execute(f"PRAGMA max_page_count = {pages + 2}")
     with pytest.raises(DiskFullError):
         await kit.database.write(work)
     assert await count(kit) == 0
-    kit.database._writer.execute("PRAGMA max_page_count = 1000000")
+    await kit.database._writer.execute("PRAGMA max_page_count = 1000000")
     await kit.database.write(lambda tx: add(tx, "k"))
     assert await count(kit) == 1
 
@@ -88,8 +88,9 @@ async def test_a_file_that_is_no_database_is_refused_with_a_sentence(tmp_path: P
 async def test_a_commit_is_on_disk_before_it_returns(kit: Kit) -> None:
     """What `synchronous = FULL` promises is up to SQLite; that it is on, is up to us."""
     writer = kit.database._writer
-    assert writer.execute("PRAGMA synchronous").fetchone()[0] == 2
-    assert writer.execute("PRAGMA journal_mode").fetchone()[0] == "wal"
+    for pragma, wanted in (("synchronous", 2), ("journal_mode", "wal")):
+        [row] = await writer.execute_fetchall(f"PRAGMA {pragma}")
+        assert row[0] == wanted
 
 
 async def test_who_waited_before_the_upgrade_waits_in_the_new_line(tmp_path: Path) -> None:
