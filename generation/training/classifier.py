@@ -27,7 +27,7 @@ from generation.training.state import Trainer, step_rng
 STYLE_NAMES = tuple(STYLES)
 INSTRUMENT_NAMES = tuple(INSTRUMENTS)
 FEATURES = 128
-JUDGE_STEPS = 800
+JUDGE_STEPS = 500
 
 
 def shrink(pictures: np.ndarray) -> Tensor:
