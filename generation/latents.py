@@ -31,7 +31,7 @@ def encode(checkpoint: Checkpoint, pictures: NDArray[np.uint8], *, loop: bool = 
     """
     vae = checkpoint.vae
     set_circular(vae, loop)
-    grey = torch.from_numpy(np.ascontiguousarray(pictures)).to(checkpoint.device)
+    grey = torch.tensor(np.ascontiguousarray(pictures)).to(checkpoint.device)
     grey = grey.to(vae.dtype) / 127.5 - 1
     rgb = grey[:, None].expand(-1, int(vae.config.in_channels), -1, -1)
     output = vae.encode(rgb.contiguous(memory_format=torch.channels_last))

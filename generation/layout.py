@@ -14,7 +14,10 @@ from pathlib import PurePosixPath
 PARTS = ("tokenizer", "text_encoder", "vae", "unet", "scheduler")
 MODELS = ("text_encoder", "vae", "unet")
 
-_TOP = ("model_index.json", "riffbot.json", "sha256.json", "README.md")
+_TOP = (
+    "model_index.json", "riffbot.json", "sha256.json", "README.md", "seeds.json",
+    "seeds.safetensors",
+)  # fmt: skip
 _SMALL = {".json", ".txt"}
 _STEMS = {"text_encoder": ("model", "pytorch_model"), "vae": (), "unet": ()}
 _DIFFUSERS_STEM = "diffusion_pytorch_model"
