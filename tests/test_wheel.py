@@ -10,6 +10,8 @@ import venv
 import zipfile
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[1]
 
 
@@ -32,14 +34,22 @@ def call(*command: str | Path, cwd: Path) -> str:
     return result.stdout
 
 
-def test_a_wheel_installs_in_an_empty_environment_and_makes_a_riff(tmp_path: Path) -> None:
-    call(sys.executable, "-m", "build", "--wheel", "--outdir", tmp_path, cwd=ROOT)
-    [wheel] = tmp_path.glob("riffbot-*.whl")
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    call(sys.executable, "-m", "build", "--wheel", "--outdir", folder, cwd=ROOT)
+    [built] = folder.glob("riffbot-*.whl")
+    return built
+
+
+def test_a_wheel_holds_what_is_not_code_too(wheel: Path) -> None:
     with zipfile.ZipFile(wheel) as archive:
         names = set(archive.namelist())
     assert {
         "bot/store/migrations/0001_ledger.sql",
         "bot/web/static/index.html",
+        "bot/moderation/words.txt",
+        "generation/seed_images/og_beat.png",
         "generation/starter/model_index.json",
         "generation/starter/unet/diffusion_pytorch_model.safetensors",
         "cogs/discord/__init__.py",
@@ -47,6 +57,11 @@ def test_a_wheel_installs_in_an_empty_environment_and_makes_a_riff(tmp_path: Pat
     tops = {name.partition("/")[0] for name in names}
     assert {top for top in tops if ".dist-info" not in top} == {"bot", "cogs", "generation"}
 
+
+@pytest.mark.soak
+def test_a_wheel_installs_in_an_empty_environment_and_makes_a_riff(
+    wheel: Path, tmp_path: Path
+) -> None:
     home = tmp_path / "empty"
     venv.create(home, with_pip=True)
     programs = home / ("Scripts" if os.name == "nt" else "bin")

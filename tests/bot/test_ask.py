@@ -10,9 +10,7 @@ from bot.limits import RateLimit
 from bot.settings import RiffSettings, SoundSettings
 from generation.request import GenerationRequest, Length, Point, Source
 
-SETTINGS = RiffSettings(
-    RateLimit(5, 30), 10, 200, sound=SoundSettings(steps=9, guidance_scale=3.0)
-)
+SETTINGS = RiffSettings(RateLimit(5, 30), 10, 200, sound=SoundSettings(steps=9, guidance_scale=3.0))
 CLIP = Source("init", "ab" * 32)
 TEXT = GenerationRequest("jazz", 7, negative="drums", steps=12, bpm=90, clips=1)
 BLEND = GenerationRequest(

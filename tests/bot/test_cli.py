@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -42,19 +43,18 @@ def test_make_writes_the_same_three_files_for_the_same_seed(tmp_path: Path) -> N
     }
 
 
-def test_make_extends_a_blend(tmp_path: Path) -> None:
-    blend = ("make", "rain", "--to", "techno", "--clips", "2", "--length", "2.56s", "--steps", "1")
-    made = riffbot(*blend, "--seed", "4", "--out", "b", "--json", cwd=tmp_path)
-    assert made.returncode == 0, made.stderr
-    first, second = json.loads(made.stdout)
-    assert first["files"]["wav"].endswith("rain-techno-4.wav")
-    file = second["files"]["wav"]
+def test_make_extends_a_sound(tmp_path: Path) -> None:
+    loop = resources.files("generation") / "seed_images" / "vibes.png"
+    (tmp_path / "loop.png").write_bytes(loop.read_bytes())
     longer = riffbot(
-        *("make", "bells", "--extend", file, "--side", "left", "--steps", "1", "--json"),
+        *("make", "bells", "--extend", "loop.png", "--length", "7.68s", "--side", "left"),
+        *("--steps", "1", "--seed", "4", "--json"),
         cwd=tmp_path,
     )
     assert longer.returncode == 0, longer.stderr
-    assert json.loads(longer.stdout)["samples"] == first["samples"] + 225_792
+    clip = json.loads(longer.stdout)
+    assert clip["samples"] == 225_792 * 3 // 2
+    assert (clip["recipe"]["kind"], clip["recipe"]["prompt"]) == ("extend", "bells")
 
 
 @pytest.mark.parametrize(

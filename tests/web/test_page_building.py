@@ -209,8 +209,10 @@ def five_loops_one_player(chat: Chat, card: Locator) -> None:
 
 def test_what_was_only_said_can_become_a_riff(chat: Chat) -> None:
     chat.say("slow harp")
+    offer = chat.page.get_by_role("button", name="Make it a riff")
+    expect(offer).to_be_visible()  # the answer to the first line is there: the next is the second's
     with chat.page.expect_response("**/api/chat") as answer:
-        chat.page.get_by_role("button", name="Make it a riff").click()
+        offer.click()
     riff = answer.value.json()["riff"]
     card = chat.card("slow harp")
     waits_with_a_reason(chat.page, riff)
