@@ -124,12 +124,18 @@ def fold(text: str) -> Folded:
     return Folded("".join(found), tuple(origin))
 
 
+# Unicode decomposes these to a plain sigma, which looks like an o; they look like a c.
+_LUNATE = "\u03f2\u03f9"
+
+
 @lru_cache(maxsize=8192)
 def _fold_character(character: str) -> str:
     if character in _APOSTROPHES:
         return ""  # "let's" is one word
     if character.isspace():
         return " "
+    if character in _LUNATE:
+        return "c"
     plain = unicodedata.normalize("NFKD", character).casefold()
     # Decomposing can give capitals, and casefolding what decomposes once more.
     plain = unicodedata.normalize("NFKD", plain).casefold()

@@ -66,6 +66,11 @@ def test_a_word_is_found_in_every_disguise(word: str, before: str, after: str) -
     assert found is not None
 
 
+def test_a_sigma_that_looks_like_a_c_counts_as_one() -> None:
+    assert RULES.find(["darnwi\u03f2k"]) is not None
+    assert RULES.find(["DARNWI\u03f9K"]) is not None
+
+
 @given(st.sampled_from(WORDS), st.text(string.ascii_lowercase, min_size=1, max_size=3))
 def test_a_word_inside_another_is_not_found(word: str, letters: str) -> None:
     assume(not letters.endswith(word[0]))  # that would be the word, stretched
