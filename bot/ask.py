@@ -157,13 +157,13 @@ class Follow:
     sampler: str | None = None
 
     def from_clip(
-        self, request: GenerationRequest, clip: Source, pick: Callable[[], int] = new_seed
+        self, request: GenerationRequest, clip: Source | None, pick: Callable[[], int] = new_seed
     ) -> Ask:
         """What to ask for.
 
         Args:
             request: for exactly that clip, as its recipe says.
-            clip: its sound or picture, where `needs_source` says that it is built on.
+            clip: its sound or picture; needed only where `needs_source` says so.
             pick: draws new seeds.
         """
         seed = pick() if self.seed is None else self.seed
@@ -181,6 +181,8 @@ class Follow:
                 variation_seed=pick(),
                 clips=1,
             )
+        if clip is None:
+            raise ValueError(f"{self.how} is built on the clip itself")
         strength = SUBTLE_REMIX if self.variation is None else self.variation
         return Ask(
             prompt=self.prompt or request.prompt,

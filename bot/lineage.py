@@ -48,7 +48,7 @@ class Lineage:
             raise NotFoundRefusal("That riff has no clip (yet); wait until it is ready.")
         # Again means the whole riff; everything else is about this one clip.
         request = job.request if follow.how == "again" else _request_of(job, clip)
-        source = Source("init", "0" * 64)
+        source = None
         if follow.needs_source(request):
             # Extending keeps the very samples; the rest starts from the picture as it was drawn.
             source = await self._source(clip, "wav" if follow.how == "extend" else "png")

@@ -16,6 +16,7 @@ from PIL import Image
 
 from generation import inversion
 from generation.artist import Artist, Moment
+from generation.audio import png_bytes
 from generation.checkpoint import (
     STARTER,
     Checkpoint,
@@ -24,7 +25,7 @@ from generation.checkpoint import (
     load_checkpoint,
 )
 from generation.errors import GenerationError
-from generation.finishing import AUDIO_FILES, picture_bytes, sound_bytes, sound_of, write_files
+from generation.finishing import AUDIO_FILES, sound_bytes, sound_of, write_files
 from generation.ladder import is_out_of_memory
 from generation.plan import Drawing, Planner
 from generation.request import Clip, GenerationRequest, Length, Progress
@@ -215,7 +216,7 @@ class Engine:
             done = (1 + len(AUDIO_FILES)) * len(encoded)
             hand.tell(Progress("encoding", done, steps))
             tags = Tags(title=drawing.request.prompt, recipe=self._planner.recipe(drawing))
-            files = {"png": picture_bytes(image, self._params, tags)}
+            files = {"png": png_bytes(image, self._params, tags)}
             for number, kind in enumerate(AUDIO_FILES, start=1):
                 hand.tell(Progress("encoding", done + number, steps))
                 files[kind] = sound_bytes(waveform, kind, drawing, rate, tags)

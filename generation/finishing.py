@@ -48,11 +48,6 @@ def write_files(files: Mapping[str, bytes], folder: Path, stem: str) -> dict[str
     return {kind: str(path) for kind, path in paths.items()}
 
 
-def picture_bytes(image: Image.Image, params: SpectrogramParams, tags: Tags) -> bytes:
-    """The picture as PNG, in the format and with its recipe."""
-    return audio.png_bytes(image, params, tags)
-
-
 def sound_bytes(
     waveform: FloatArray, kind: audio.AudioFormat, drawing: Drawing, rate: int, tags: Tags
 ) -> bytes:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import platform
-import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -193,16 +191,9 @@ def _seconds(dtype: torch.dtype) -> float:
     kernel = torch.zeros(320, 320, 3, 3, dtype=dtype).to(memory_format=layout)
     picture = torch.zeros(1, 320, 32, 32, dtype=dtype).to(memory_format=layout)
     matrix, tokens = torch.zeros(640, 640, dtype=dtype), torch.zeros(1024, 640, dtype=dtype)
-    return _best(lambda: (functional.conv2d(picture, kernel, padding=1), tokens @ matrix))
-
-
-def _best(work: Callable[[], object], times: int = 5) -> float:
-    best = float("inf")
-    for _ in range(times):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return best
+    return remembered.best_seconds(
+        lambda: (functional.conv2d(picture, kernel, padding=1), tokens @ matrix)
+    )
 
 
 def _can_compile(device: torch.device) -> bool:

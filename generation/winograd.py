@@ -131,8 +131,10 @@ def faster_than_direct() -> bool:
     torch.set_num_threads(1)  # one thread's own time is the same on a busy machine
     try:
         with torch.inference_mode():
-            direct = _best(lambda: functional.conv2d(x, kernel, padding=1))
-            short = _best(lambda: convolve(x, kernel, None))
+            direct = remembered.best_seconds(
+                lambda: functional.conv2d(x, kernel, padding=1), time.thread_time
+            )
+            short = remembered.best_seconds(lambda: convolve(x, kernel, None), time.thread_time)
     finally:
         torch.set_num_threads(threads)
     answer = direct > _WORTH_IT * short
@@ -149,15 +151,6 @@ def _is_plain(conv: torch.nn.Conv2d) -> bool:
         and conv.padding_mode == "zeros"
         and min(conv.in_channels, conv.out_channels) >= MIN_CHANNELS
     )
-
-
-def _best(work: Callable[[], object], times: int = 5) -> float:
-    best = float("inf")
-    for _ in range(times):
-        start = time.thread_time()
-        work()
-        best = min(best, time.thread_time() - start)
-    return best
 
 
 def _neighbours(size: int, ring: bool) -> Array:
