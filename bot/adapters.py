@@ -1,7 +1,7 @@
 """How platforms plug in: one small protocol, loaded by module name from the configuration.
 
 An adapter module (say `cogs.discord`) has a function
-`create(config: Config, studio: Studio) -> Adapter | None`, which returns None where the platform
+`create(services: Services) -> Adapter | None`, which returns None where the platform
 is not configured (no token, for instance). `bot` never imports an adapter by itself.
 """
 
@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 from bot.jobs import Delivery
 
 if TYPE_CHECKING:
-    from bot.config import Config
-    from bot.studio import Studio
+    from bot.services import Services
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +60,7 @@ class DeliveryImpossible(Exception):  # noqa: N818 - names what to do
     """This delivery can never work (the channel is gone, the bot was removed)."""
 
 
-def load_adapters(names: Iterable[str], config: Config, studio: Studio) -> list[Adapter]:
+def load_adapters(names: Iterable[str], services: Services) -> list[Adapter]:
     """Import each named module and create its adapter; modules that return None are left out.
 
     Raises:
@@ -77,7 +76,7 @@ def load_adapters(names: Iterable[str], config: Config, studio: Studio) -> list[
                 f"The adapter {name!r} could not be loaded ({error}). "
                 "Check `adapters` in the configuration."
             ) from error
-        adapter = create(config, studio)
+        adapter = create(services)
         if adapter is None:
             log.info("adapter %s is not configured and stays off", name)
         else:

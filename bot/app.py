@@ -19,9 +19,11 @@ from bot.config import Config
 from bot.errors import BadInputRefusal
 from bot.events import Events, QueueMoved, WorkerChanged
 from bot.housekeeping import Housekeeping
+from bot.lineage import Lineage
 from bot.moderation.desk import Moderation, Rulebook, open_rulebook
 from bot.outbox import Outbox
 from bot.scheduler import Scheduler
+from bot.services import Services
 from bot.store.clipfiles import Budget, ClipFiles
 from bot.store.database import Database, StoreError
 from bot.store.ledger import Ledger
@@ -113,10 +115,13 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             wake_scheduler=scheduler.wake,
         )
         identity = await asyncio.to_thread(Identity.load, data / "secret")
-        web = _web(config, studio, worker, scheduler, identity, sources, moderation)
+        services = Services(
+            config, studio, moderation, Lineage(studio, sources, config.data / "clips"), sources
+        )
+        web = _web(services, worker, scheduler, identity)
         housekeeping = Housekeeping(database, clock, files, sources)
         await housekeeping.clean_up()
-        adapters = await _start_adapters(config, studio, web, stack)
+        adapters = await _start_adapters(services, web, stack)
         outbox = Outbox(ledger, adapters, events, clock)
         tasks = [
             asyncio.create_task(part)
@@ -219,15 +224,9 @@ def _notice(scheduler: Scheduler, worker: Worker) -> str | None:
 
 
 def _web(
-    config: Config,
-    studio: Studio,
-    worker: Worker,
-    scheduler: Scheduler,
-    identity: Identity,
-    sources: Sources,
-    moderation: Moderation,
+    services: Services, worker: Worker, scheduler: Scheduler, identity: Identity
 ) -> LocalWeb | None:
-    if not config.web.enabled:
+    if not services.config.web.enabled:
         return None
 
     def health() -> dict[str, Any]:
@@ -240,17 +239,16 @@ def _web(
             "version": version(),
         }
 
-    clips = config.data / "clips"
-    return LocalWeb(config.web, studio, identity, sources, clips, health, moderation)
+    return LocalWeb(services, identity, health)
 
 
 async def _start_adapters(
-    config: Config, studio: Studio, web: LocalWeb | None, stack: AsyncExitStack
+    services: Services, web: LocalWeb | None, stack: AsyncExitStack
 ) -> list[Adapter]:
     """Start the local web, which must work, and every other adapter, which may fail alone."""
     started: list[Adapter] = []
     try:
-        adapters = load_adapters(config.adapters, config, studio)
+        adapters = load_adapters(services.config.adapters, services)
     except AdapterError as error:
         raise StartError(str(error)) from error
     if web is not None:

@@ -10,13 +10,9 @@ from typing import Any
 from aiohttp import web
 
 from bot.adapters import AdapterError
-from bot.config import WebConfig
 from bot.jobs import Delivery
-from bot.lineage import Lineage
-from bot.moderation.desk import Moderation
 from bot.seed_images import SeedImages
-from bot.store.sources import Sources
-from bot.studio import Studio
+from bot.services import Services
 from bot.web.api import Api, answer_refusals
 from bot.web.building import Building
 from bot.web.identity import PLATFORM, Identity
@@ -40,19 +36,17 @@ class LocalWeb:
 
     def __init__(
         self,
-        config: WebConfig,
-        studio: Studio,
+        services: Services,
         identity: Identity,
-        sources: Sources,
-        clips: Path,
         health: Callable[[], dict[str, Any]],
-        moderation: Moderation,
     ) -> None:
+        config, studio = services.config.web, services.studio
+        sources, clips = services.sources, services.clips
         self._config = config
         self._identity = identity
         self._socket = Socket(studio, identity, health)
-        building = Building(Lineage(studio, sources, clips), sources, identity)
-        desk = ModerationDesk(moderation, identity)
+        building = Building(services.lineage, sources, identity)
+        desk = ModerationDesk(services.moderation, identity)
         api = Api(studio, identity, clips, health, building, desk)
         routes = [*api.routes(), *building.routes(), *desk.routes()]
         if config.riffusion_api:

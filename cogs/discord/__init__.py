@@ -7,22 +7,22 @@ from typing import TYPE_CHECKING
 from cogs.discord.adapter import DiscordAdapter
 
 if TYPE_CHECKING:
-    from bot.config import Config
-    from bot.studio import Studio
+    from bot.services import Services
 
 
-def create(config: Config, studio: Studio) -> DiscordAdapter | None:
+def create(services: Services) -> DiscordAdapter | None:
     """The Discord adapter, or None where no token is configured.
 
     Raises:
         ConfigError: the token file cannot be used.
     """
+    config = services.config
     token = config.discord_token()
     if token is None:
         return None
     return DiscordAdapter(
         token=token,
-        studio=studio,
-        clips=config.data / "clips",
+        studio=services.studio,
+        clips=services.clips,
         prefix=config.discord.prefix,
     )

@@ -6,7 +6,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.config import WebConfig
+from bot.config import Config, WebConfig
+from bot.lineage import Lineage
+from bot.services import Services
 from bot.store.clipfiles import Budget
 from bot.store.sources import Sources
 from bot.web.identity import Identity
@@ -19,15 +21,14 @@ from tests.bot.web.site import Site
 async def site(kit: Kit, tmp_path: Path) -> AsyncIterator[Site]:
     health = {"state": "starting", "detail": "Loading."}
     sources = Sources(tmp_path / "sources", kit.database, kit.clock, Budget(10**9, None))
-    web = LocalWeb(
-        WebConfig(port=0),
+    services = Services(
+        Config(data=tmp_path, web=WebConfig(port=0)),
         kit.studio,
-        Identity(b"s" * 32),
-        sources,
-        tmp_path / "clips",
-        lambda: health,
         await moderation_of(kit),
+        Lineage(kit.studio, sources, tmp_path / "clips"),
+        sources,
     )
+    web = LocalWeb(services, Identity(b"s" * 32), lambda: health)
     await web.start()
     async with aiohttp.ClientSession(web.url, cookie_jar=aiohttp.CookieJar(unsafe=True)) as http:
         yield Site(kit, web, http, tmp_path / "clips", sources)

@@ -14,15 +14,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
+from bot.config import Config
 from bot.events import Events, JobChanged, JobProgressed, QueueMoved
 from bot.jobs import Job, JobState
-from bot.limits import RateLimit
+from bot.lineage import Lineage
+from bot.moderation.desk import Moderation, open_rulebook
 from bot.outbox import Outbox
-from bot.policy import OpenPolicy
-from bot.settings import FixedSettings, RiffSettings
+from bot.services import Services
+from bot.store.clipfiles import Budget
 from bot.store.database import Database
 from bot.store.ledger import Ledger
 from bot.store.queue import QueueView
+from bot.store.sources import Sources
 from bot.studio import Studio
 from cogs.discord.adapter import DiscordAdapter
 from generation.request import Clip, Progress
@@ -31,6 +34,7 @@ from tests.peers.discord import Channel, DiscordPeer, Message, User
 
 T = TypeVar("T")
 RIFFS_AT_ONCE = 3
+SETTINGS = {"burst": RIFFS_AT_ONCE, "period": 30.0, "waiting": 10, "global-waiting": 100}
 
 
 @dataclass
@@ -44,6 +48,8 @@ class House:
     database: Database
     ledger: Ledger
     studio: Studio
+    services: Services
+    stopped: list[str]
     outbox: Outbox
     progress: dict[str, Progress]
     member: User
@@ -169,6 +175,7 @@ async def open_house(
 ) -> AsyncIterator[House]:
     """One boot of the bot over `data`; a second one over the same folder is a restart."""
     clock, events, progress = HandClock(), Events(), dict[str, Progress]()
+    stopped: list[str] = []
     world = peer.world
     if not world.guilds:
         member = world.add_user("Mia")
@@ -176,19 +183,32 @@ async def open_house(
     guild = next(iter(world.guilds.values()))
     database = await Database.open(data / "riffbot.db")
     ledger = await Ledger.start(database, clock, "test")
-    limit = RateLimit(burst=RIFFS_AT_ONCE, period=30.0)
+    rules = await open_rulebook(database, clock, SETTINGS)
     studio = Studio(
         database=database,
         ledger=ledger,
         queue=QueueView(database, clock),
         events=events,
-        policy=OpenPolicy(),
-        settings=FixedSettings(RiffSettings(limit, queued_per_user=10, queued_in_all=100)),
+        policy=rules.policy,
+        settings=rules.settings,
         clock=clock,
         wake_scheduler=lambda: None,
-        cancel_running=lambda job_id: None,
+        cancel_running=stopped.append,
         progress_of=progress.get,
+        halt_notice=rules.halts.notice,
     )
+    moderation = Moderation.over(
+        rules,
+        database=database,
+        clock=clock,
+        ledger=ledger,
+        events=events,
+        cancel_running=stopped.append,
+        wake_scheduler=lambda: None,
+    )
+    sources = Sources(data / "sources", database, clock, Budget(10**9, None))
+    lineage = Lineage(studio, sources, data / "clips")
+    services = Services(Config(data=data), studio, moderation, lineage, sources)
     adapter = DiscordAdapter(
         token=world.token if token is None else token,
         studio=studio,
@@ -205,6 +225,8 @@ async def open_house(
         database=database,
         ledger=ledger,
         studio=studio,
+        services=services,
+        stopped=stopped,
         outbox=outbox,
         progress=progress,
         member=guild.owner,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -31,9 +32,9 @@ async def test_without_a_token_it_stays_off(
     monkeypatch.delenv("RIFFBOT_DISCORD_TOKEN", raising=False)
     monkeypatch.chdir(tmp_path)
     async with open_house(peer, tmp_path) as house:
-        config = load_config()
-        assert cogs.discord.create(config, house.studio) is None
-        assert load_adapters(["cogs.discord"], config, house.studio) == []
+        services = replace(house.services, config=load_config())
+        assert cogs.discord.create(services) is None
+        assert load_adapters(["cogs.discord"], services) == []
 
 
 async def test_with_a_token_it_connects(
@@ -42,7 +43,7 @@ async def test_with_a_token_it_connects(
     monkeypatch.setenv("RIFFBOT_DISCORD_TOKEN", peer.world.token)
     monkeypatch.chdir(tmp_path)
     async with open_house(peer, tmp_path) as house:
-        (made,) = load_adapters(["cogs.discord"], load_config(), house.studio)
+        (made,) = load_adapters(["cogs.discord"], replace(house.services, config=load_config()))
         assert made.platform == "discord"
         try:
             await made.start()
