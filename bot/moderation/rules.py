@@ -279,15 +279,18 @@ def _readings(joined: str) -> Iterator[tuple[str, bool]]:
     yield joined, False
     if not any(letter in LEET for letter in joined):
         return
-    left, right = joined.lstrip(_SIGNS), joined.rstrip(_SIGNS)
+    # A bracket before a digit is ornament, and the digit may still be a letter: "(2onker".
+    starts = [joined.lstrip(signs) for signs in ("", _MARKS, _SIGNS)]
+    trimmed = {start.rstrip(signs) for start in starts for signs in ("", _MARKS, _SIGNS)}
     letters = "".join(letter for letter in joined if letter.isalnum())
-    for text in {joined, left, right, left.rstrip(_SIGNS), letters}:
+    for text in {*trimmed, letters}:
         has_bars = not _BARS.isdisjoint(text)
         read = text.translate(_AS_LETTERS)
         yield (read.translate(_L_AS_I), True) if has_bars else (read, False)
 
 
 _SIGNS = "".join(LEET)
+_MARKS = "".join(sign for sign in LEET if not sign.isalnum())
 _AS_LETTERS = str.maketrans(LEET)
 _BARS = frozenset(sign for sign, letter in LEET.items() if letter == "i")
 _L_AS_I = str.maketrans("l", "i")

@@ -66,6 +66,11 @@ def test_a_word_is_found_in_every_disguise(word: str, before: str, after: str) -
     assert found is not None
 
 
+def test_a_bracket_before_a_digit_is_no_letter() -> None:
+    assert RULES.find(["(2onkerflIb"]) is not None
+    assert RULES.find(["darnw1(k)"]) is not None
+
+
 def test_a_sigma_that_looks_like_a_c_counts_as_one() -> None:
     assert RULES.find(["darnwi\u03f2k"]) is not None
     assert RULES.find(["DARNWI\u03f9K"]) is not None
