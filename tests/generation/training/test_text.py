@@ -93,7 +93,7 @@ def test_distilling_turns_the_student_to_its_teacher(
     trainer = make_trainer(tmp_path / "text", encoder, tokenizer, batch=4, rate=2e-3)
     trainer.warm_up_steps = 1
     trainer.run(25, log_every=5)
-    assert trainer.curve[-1]["cosine"] > trainer.curve[0]["cosine"] + 0.2
+    assert trainer.curve[-1]["cosine"] > trainer.curve[0]["cosine"] + 0.1
 
 
 def test_the_probe_finds_a_line_where_there_is_one() -> None:
