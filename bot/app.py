@@ -18,6 +18,7 @@ from bot.clock import Clock, SystemClock
 from bot.config import Config
 from bot.errors import BadInputRefusal
 from bot.events import Events, QueueMoved, WorkerChanged
+from bot.history import History
 from bot.housekeeping import Housekeeping
 from bot.lineage import Lineage
 from bot.moderation.desk import Moderation, Rulebook, open_rulebook
@@ -116,7 +117,12 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
         )
         identity = await asyncio.to_thread(Identity.load, data / "secret")
         services = Services(
-            config, studio, moderation, Lineage(studio, sources, config.data / "clips"), sources
+            config,
+            studio,
+            moderation,
+            Lineage(studio, sources, config.data / "clips"),
+            sources,
+            History(database),
         )
         web = _web(services, worker, scheduler, identity)
         housekeeping = Housekeeping(database, clock, files, sources)

@@ -20,7 +20,7 @@ from generation.errors import BadRequestError
 from generation.request import MAX_POINTS, MAX_PROMPT_CHARACTERS, Point, Source, check_prompt
 
 __all__ = ["Ask", "Command", "ask_from_json", "follow_from_json", "parse_ask", "parse_blend",
-           "parse_follow", "read_command"]  # fmt: skip
+           "parse_follow", "parse_upload", "read_command"]  # fmt: skip
 
 FOLLOWS: Mapping[str, How] = {
     "again": "again",
@@ -32,6 +32,9 @@ FOLLOWS: Mapping[str, How] = {
 """Commands that start from an earlier clip."""
 
 COMMANDS = ("riff", "blend", *FOLLOWS, "riffhelp")
+OWN = ("cancel", "history")
+"""Commands about what somebody asked for before; `!queue` without more is one of them too."""
+
 MODERATION = ("riffset", "block", "unblock", "timeout", "queue", "panic", "resume")
 """Commands of `bot.moderation.commands`, for the platforms that answer them."""
 
@@ -151,6 +154,23 @@ def parse_follow(command: Command) -> Follow:
             f"!{command.name} takes the prompt of the clip; for other words use !remix {prompt}."
         )
     return Follow(how, _prompt(prompt) if prompt else None, **options)
+
+
+def parse_upload(command: Command, source: Source) -> Ask:
+    """Read `!remix jazz` or `!extend jazz` that came with a sound or picture of its own.
+
+    Raises:
+        BadInputRefusal: no prompt, or as `parse_ask`; or a command that takes no upload.
+    """
+    how = FOLLOWS[command.name]
+    if how not in ("remix", "extend"):
+        raise BadInputRefusal(
+            f"!{command.name} starts from one of my clips; !remix jazz takes a sound of yours."
+        )
+    prompt, options = _split(command.rest, _REMIX if how == "remix" else _FOLLOW["extend"])
+    if not prompt:
+        raise BadInputRefusal(f"Say what to make of it, for example !{command.name} lo-fi beat.")
+    return Ask(prompt=_prompt(prompt), kind=how, sources=(source,), **options)
 
 
 def ask_from_json(data: Any) -> Ask:

@@ -35,8 +35,10 @@ class Lineage:
         follow: Follow,
         addresses: Address | Sequence[Address],
         index: int = 0,
+        *,
+        key: str | None = None,
     ) -> JobView:
-        """Build on clip `index` of a riff.
+        """Build on clip `index` of a riff. `key` is that of `Studio.submit`.
 
         Raises:
             NotFoundRefusal: no such clip, or its files are no longer kept.
@@ -52,7 +54,8 @@ class Lineage:
         if follow.needs_source(request):
             # Extending keeps the very samples; the rest starts from the picture as it was drawn.
             source = await self._source(clip, "wav" if follow.how == "extend" else "png")
-        return await self._studio.submit(requester, follow.from_clip(request, source), addresses)
+        ask = follow.from_clip(request, source)
+        return await self._studio.submit(requester, ask, addresses, key=key)
 
     async def latest(self, requester: Requester) -> str:
         """The riff that somebody means who names none: their own last one, else the room's.

@@ -302,11 +302,13 @@ class Studio:
 
 
 def in_words(seconds: float) -> str:
-    """A waiting time as people say it, rounded up: `12 seconds`, `3 minutes`."""
+    """A time as people say it, short ones rounded up: `12 seconds`, `3 minutes`, `5 hours`."""
     whole = max(1, int(-(-seconds // 1)))
     if whole < 100:
         return f"{whole} second{'s' if whole > 1 else ''}"
-    return f"{-(-whole // 60)} minutes"
+    if whole < 7200:
+        return f"{-(-whole // 60)} minutes"
+    return f"{whole // 3600} hours" if whole < 172_800 else f"{whole // 86_400} days"
 
 
 def _check_text(request: GenerationRequest) -> None:

@@ -43,6 +43,15 @@ class Access:
         if level < ACTIONS[action]:
             refuse(level, ACTIONS[action])
 
+    def may_end(self, requester: Requester, whose: Requester) -> bool:
+        """Whether somebody may cancel or delete a riff of `whose`: they themselves, a moderator of
+        the community where it was asked for, or the owner."""
+        if (requester.platform, requester.user) == (whose.platform, whose.user):
+            return self.may(requester, "cancel-own")
+        if (requester.platform, requester.community) == (whose.platform, whose.community):
+            return self.may(requester, "cancel-any")
+        return self.may(requester, "everywhere")
+
     def require_change(self, requester: Requester, scope: Scope, key: Key) -> None:
         """Let somebody change this setting in this scope, or refuse.
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from bot.errors import BadInputRefusal
@@ -42,13 +42,23 @@ _SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
+class ReplyFile:
+    """A file that goes with an answer; `media_type` such as `application/zip`."""
+
+    name: str
+    media_type: str
+    data: bytes = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Reply:
     """An answer. What is `private` must not be said where others read along: a platform that has
-    no private answers says `public` instead."""
+    no private answers says `public` instead, and sends no file."""
 
     text: str
     private: bool = False
     public: str = "That is for moderators' eyes only; it is on the settings page."
+    file: ReplyFile | None = None
 
 
 class Commands:

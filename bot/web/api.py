@@ -28,6 +28,7 @@ from aiohttp.typedefs import Handler
 
 from bot import grammar
 from bot.ask import Ask
+from bot.chat import ChatDesk, Said, Taken
 from bot.errors import (
     BadInputRefusal,
     BusyRefusal,
@@ -39,9 +40,7 @@ from bot.jobs import Address
 from bot.names import file_stem
 from bot.studio import Studio
 from bot.web.bodies import read_json
-from bot.web.building import Building
 from bot.web.identity import COMMUNITY, PLATFORM, SESSION_HEADER, Identity, Visitor
-from bot.web.moderation import ModerationDesk
 from bot.web.views import MEDIA_TYPES, riff_json
 from generation.errors import BadRequestError
 
@@ -67,12 +66,10 @@ class Api:
         identity: Identity,
         clips: Path,
         health: Health,
-        building: Building,
-        desk: ModerationDesk,
+        chat: ChatDesk,
     ) -> None:
         self._studio = studio
-        self._desk = desk
-        self._building = building
+        self._chat = chat
         self._identity = identity
         self._clips = clips
         self._health = health
@@ -119,19 +116,13 @@ class Api:
         text = (await read_json(request)).get("text")
         if not isinstance(text, str):
             raise BadInputRefusal('Please send {"text": "!riff lo-fi beat"}.')
-        command = grammar.read_command(text, (*grammar.COMMANDS, *grammar.MODERATION))
-        if command is None:
-            return web.json_response({"reply": _NO_COMMAND})
-        if command.name == "riffhelp":
-            return web.json_response({"reply": grammar.HELP})
-        if command.name in grammar.MODERATION:
-            return web.json_response({"reply": await self._desk.from_chat(request, command)})
-        if command.name in grammar.FOLLOWS:
-            riff = await self._building.from_chat(request, command)
-        else:
-            parse = grammar.parse_blend if command.name == "blend" else grammar.parse_ask
-            riff = await self._submit(request, parse(command.rest))
-        return web.json_response({"riff": riff}, status=202)
+        visitor = self._visitor(request)
+        said = Said(visitor.requester, text, Address(PLATFORM, {}))
+        answer = await self._chat.answer(said)
+        if isinstance(answer, Taken):
+            return web.json_response({"riff": riff_json(answer.view, visitor.user)}, status=202)
+        # Only who typed it reads the answer.
+        return web.json_response({"reply": _NO_COMMAND if answer is None else answer.text})
 
     async def room(self, request: web.Request) -> web.Response:
         """The local chat's latest riffs, oldest first."""
@@ -151,9 +142,7 @@ class Api:
 
     async def cancel_riff(self, request: web.Request) -> web.Response:
         """Cancel one's own riff; moderators and the owner may cancel anybody's."""
-        requester = self._visitor(request).requester
-        any_riff = self._desk.may(requester, "cancel-any")
-        await self._studio.cancel(request.match_info["id"], requester, may_cancel_any=any_riff)
+        await self._chat.cancel(self._visitor(request).requester, request.match_info["id"])
         return web.Response(status=204)
 
     async def clip_file(self, request: web.Request) -> web.StreamResponse:

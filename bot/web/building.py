@@ -14,8 +14,7 @@ from aiohttp import web
 from bot import grammar
 from bot.ask import Follow
 from bot.errors import BadInputRefusal, BusyRefusal
-from bot.grammar import Command
-from bot.jobs import Address, Requester
+from bot.jobs import Address
 from bot.lineage import Lineage
 from bot.store.database import DiskFullError
 from bot.store.sources import Sources
@@ -69,12 +68,6 @@ class Building:
         return web.json_response(
             await self._follow(request, request.match_info["id"], follow, index), status=202
         )
-
-    async def from_chat(self, request: web.Request, command: Command) -> dict[str, Any]:
-        """A command such as `!remix jazz`, which means the latest clip."""
-        follow = grammar.parse_follow(command)
-        requester: Requester = self._identity.visitor(request).requester
-        return await self._follow(request, await self._lineage.latest(requester), follow, 0)
 
     async def _follow(
         self, request: web.Request, job_id: str, follow: Follow, index: int

@@ -20,9 +20,8 @@ from typing import Any
 from aiohttp import web
 
 from bot.errors import BadInputRefusal
-from bot.grammar import Command
 from bot.jobs import Requester
-from bot.moderation.commands import Commands, log_line
+from bot.moderation.commands import log_line
 from bot.moderation.desk import Moderation
 from bot.moderation.keys import KEYS, SECTIONS, Key, ScopeKind, find_key
 from bot.moderation.scopes import Scope, scope_for, scopes_of
@@ -41,7 +40,6 @@ class ModerationDesk:
     def __init__(self, moderation: Moderation, identity: Identity) -> None:
         self._moderation = moderation
         self._identity = identity
-        self._commands = Commands(moderation)
         rules = moderation.rules
         self._settings, self._access = rules.settings, rules.access
 
@@ -55,15 +53,6 @@ class ModerationDesk:
             web.post("/api/settings/import", self.import_),
             web.get("/api/moderation", self.overview),
         ]
-
-    def may(self, requester: Requester, action: str) -> bool:
-        """Whether somebody may do this."""
-        return self._access.may(requester, action)
-
-    async def from_chat(self, request: web.Request, command: Command) -> str:
-        """Carry out a command that was typed into the chat. Only who typed it reads the answer."""
-        reply = await self._commands.answer(self._who(request), command.name, command.rest)
-        return reply.text
 
     async def show(self, request: web.Request) -> web.Response:
         """Every setting that can be set in a scope, with its value and where that comes from."""

@@ -10,6 +10,7 @@ from typing import Any
 from aiohttp import web
 
 from bot.adapters import AdapterError
+from bot.chat import ChatDesk
 from bot.jobs import Delivery
 from bot.seed_images import SeedImages
 from bot.services import Services
@@ -47,7 +48,7 @@ class LocalWeb:
         self._socket = Socket(studio, identity, health)
         building = Building(services.lineage, sources, identity)
         desk = ModerationDesk(services.moderation, identity)
-        api = Api(studio, identity, clips, health, building, desk)
+        api = Api(studio, identity, clips, health, ChatDesk(services))
         routes = [*api.routes(), *building.routes(), *desk.routes()]
         if config.riffusion_api:
             images = SeedImages(config.seed_images)

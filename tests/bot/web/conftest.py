@@ -7,6 +7,7 @@ import aiohttp
 import pytest
 
 from bot.config import Config, WebConfig
+from bot.history import History
 from bot.lineage import Lineage
 from bot.services import Services
 from bot.store.clipfiles import Budget
@@ -27,6 +28,7 @@ async def site(kit: Kit, tmp_path: Path) -> AsyncIterator[Site]:
         await moderation_of(kit),
         Lineage(kit.studio, sources, tmp_path / "clips"),
         sources,
+        History(kit.database),
     )
     web = LocalWeb(services, Identity(b"s" * 32), lambda: health)
     await web.start()

@@ -16,6 +16,7 @@ from typing import TypeVar
 
 from bot.config import Config
 from bot.events import Events, JobChanged, JobProgressed, QueueMoved
+from bot.history import History
 from bot.jobs import Job, JobState
 from bot.lineage import Lineage
 from bot.moderation.desk import Moderation, open_rulebook
@@ -208,7 +209,7 @@ async def open_house(
     )
     sources = Sources(data / "sources", database, clock, Budget(10**9, None))
     lineage = Lineage(studio, sources, data / "clips")
-    services = Services(Config(data=data), studio, moderation, lineage, sources)
+    services = Services(Config(data=data), studio, moderation, lineage, sources, History(database))
     adapter = DiscordAdapter(
         token=world.token if token is None else token,
         studio=studio,
