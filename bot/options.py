@@ -36,48 +36,71 @@ class Option:
         example: a value that works, for the refusal of a missing one.
         field: of `bot.ask.Ask` or `bot.ask.Follow`.
         aliases: other names that people know it by.
+        help: what it does, in a few words (for menus that show it).
     """
 
     read: Callable[[Any], Any]
     example: str
     field: str
     aliases: tuple[str, ...] = ()
+    help: str = ""
 
 
-def _number(name: str, low: float, high: float, *, whole: bool = False) -> Callable[[Any], float]:
-    def read(value: Any) -> float:
+@dataclass(frozen=True, slots=True)
+class Number:
+    """Reads a number from `low` to `high`; `name` is how a refusal calls it."""
+
+    name: str
+    low: float
+    high: float
+    whole: bool = False
+
+    def __call__(self, value: Any) -> float:
+        """The number that was written, as text or as a number."""
         try:
             number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
             number = math.nan
-        if math.isnan(number) or (whole and math.isfinite(number) and number != int(number)):
-            kind = "a whole number" if whole else "a number"
-            raise BadInputRefusal(f"The {name} has to be {kind}, not {str(value)[:40]!r}.")
-        check_range(name, number, low, high)
-        return int(number) if whole else number
-
-    return read
+        if math.isnan(number) or (self.whole and math.isfinite(number) and number != int(number)):
+            kind = "a whole number" if self.whole else "a number"
+            raise BadInputRefusal(f"The {self.name} has to be {kind}, not {str(value)[:40]!r}.")
+        check_range(self.name, number, self.low, self.high)
+        return int(number) if self.whole else number
 
 
-def _text(name: str) -> Callable[[Any], str]:
-    def read(value: Any) -> str:
+@dataclass(frozen=True, slots=True)
+class Text:
+    """Reads a short text."""
+
+    name: str
+
+    def __call__(self, value: Any) -> str:
+        """The text without blanks around it."""
         if not isinstance(value, str):
-            raise BadInputRefusal(f"The {name} has to be text.")
-        check_length(name, value)
+            raise BadInputRefusal(f"The {self.name} has to be text.")
+        check_length(self.name, value)
         return value.strip()
 
-    return read
 
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Reads one of a few values, each by what it is written as."""
 
-def _choice(name: str, choices: Mapping[Any, Any]) -> Callable[[Any], Any]:
-    def read(value: Any) -> Any:
+    name: str
+    choices: Mapping[Any, Any]
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """What can be written."""
+        return tuple(choice for choice in self.choices if isinstance(choice, str))
+
+    def __call__(self, value: Any) -> Any:
+        """The value that was chosen."""
         key = value.lower() if isinstance(value, str) else value
-        if isinstance(key, list | dict) or key not in choices:
-            known = ", ".join(choice for choice in choices if isinstance(choice, str))
-            raise BadInputRefusal(f"The {name} can be {known}; not {str(value)[:40]!r}.")
-        return choices[key]
-
-    return read
+        if isinstance(key, list | dict) or key not in self.choices:
+            known = ", ".join(self.words)
+            raise BadInputRefusal(f"The {self.name} can be {known}; not {str(value)[:40]!r}.")
+        return self.choices[key]
 
 
 def read_length(value: Any) -> Length:
@@ -103,31 +126,95 @@ def _read_loras(value: Any) -> tuple[AdapterUse, ...]:
     uses = []
     for part in filter(None, (part.strip() for part in value.split(","))):
         name, _, weight = part.partition(":")
-        uses.append(AdapterUse(name.strip(), _number("weight of a LoRA", -2, 2)(weight or 1)))
+        uses.append(AdapterUse(name.strip(), Number("weight of a LoRA", -2, 2)(weight or 1)))
     return tuple(uses)
 
 
 OPTIONS: Mapping[str, Option] = {
-    "seed": Option(_number("seed", 0, MAX_SEED, whole=True), "7", "seed"),
-    "steps": Option(_number("number of steps", 1, MAX_STEPS, whole=True), "12", "steps"),
-    "guidance": Option(
-        _number("guidance", 0, MAX_GUIDANCE_SCALE), "7", "guidance_scale", ("cfg", "scale")
+    "seed": Option(
+        Number("seed", 0, MAX_SEED, whole=True), "7", "seed", help="The same seed, the same loop"
     ),
-    "negative": Option(_text("negative prompt"), '"vocals"', "negative", ("neg", "without")),
-    "bpm": Option(_number("tempo", _SLOWEST, _FASTEST), "90", "bpm", ("tempo",)),
-    "length": Option(read_length, "4bars", "length", ("duration", "seconds")),
-    "clips": Option(_number("number of clips", 1, MAX_CLIPS, whole=True), "3", "clips", ("count",)),
-    "strength": Option(_number("strength", 0, 1), "0.6", "strength", ("denoise", "denoising")),
-    "distance": Option(_number("distance of a variation", 0, 1), "0.3", "variation"),
-    "side": Option(_choice("side", {"right": "right", "left": "left"}), "left", "side"),
+    "steps": Option(
+        Number("number of steps", 1, MAX_STEPS, whole=True),
+        "12",
+        "steps",
+        help="Denoising steps: more is finer and slower",
+    ),
+    "guidance": Option(
+        Number("guidance", 0, MAX_GUIDANCE_SCALE),
+        "7",
+        "guidance_scale",
+        ("cfg", "scale"),
+        help="How closely to follow the words",
+    ),
+    "negative": Option(
+        Text("negative prompt"),
+        '"vocals"',
+        "negative",
+        ("neg", "without"),
+        help="What to avoid, such as vocals",
+    ),
+    "bpm": Option(
+        Number("tempo", _SLOWEST, _FASTEST),
+        "90",
+        "bpm",
+        ("tempo",),
+        help="Tempo in beats per minute",
+    ),
+    "length": Option(
+        read_length,
+        "4bars",
+        "length",
+        ("duration", "seconds"),
+        help="How long: 10s, 16beats or 8bars",
+    ),
+    "clips": Option(
+        Number("number of clips", 1, MAX_CLIPS, whole=True),
+        "3",
+        "clips",
+        ("count",),
+        help="How many clips to make",
+    ),
+    "strength": Option(
+        Number("strength", 0, 1),
+        "0.6",
+        "strength",
+        ("denoise", "denoising"),
+        help="How far to go from what it starts from",
+    ),
+    "distance": Option(
+        Number("distance of a variation", 0, 1),
+        "0.3",
+        "variation",
+        help="How far from the clip a variation is",
+    ),
+    "side": Option(
+        Choice("side", {"right": "right", "left": "left"}),
+        "left",
+        "side",
+        help="Where to go on: after the end or before the beginning",
+    ),
     "loop": Option(
-        _choice("loop", {"yes": True, "no": False, True: True, False: False}), "no", "loop"
+        Choice("loop", {"yes": True, "no": False, True: True, False: False}),
+        "no",
+        "loop",
+        help="Whether the end joins the start",
     ),
     "start": Option(
-        _choice("start", {"noise": "noise", "loop": "loop"}), "loop", "start", ("from",)
+        Choice("start", {"noise": "noise", "loop": "loop"}),
+        "loop",
+        "start",
+        ("from",),
+        help="Start from noise or from a stored loop",
     ),
-    "sampler": Option(_text("sampler"), "euler", "sampler"),
-    "lora": Option(_read_loras, "vinyl:0.8", "adapters", ("loras",)),
+    "sampler": Option(Text("sampler"), "euler", "sampler", help="How to denoise, such as euler"),
+    "lora": Option(
+        _read_loras,
+        "vinyl:0.8",
+        "adapters",
+        ("loras",),
+        help="LoRAs by name, with weights if wanted: vinyl:0.8",
+    ),
 }
 """Every option by name."""
 
