@@ -25,6 +25,7 @@ from generation.weights import Source, Tensors, open_weights, read_metadata
 
 log = logging.getLogger(__name__)
 
+_SAVED_BY_DIFFUSERS = "pytorch_lora_weights.safetensors"
 _NAME = re.compile(r"\w[\w .+-]{0,99}")
 _PARTS = ("unet", "text_encoder")
 _ENDS = {
@@ -272,10 +273,20 @@ def _read_inversion(file: Path) -> torch.Tensor:
 
 
 def _files_by_name(folder: Path | None, suffixes: Sequence[str]) -> dict[str, Path]:
-    """What a folder holds, by name: a name is looked up here and never made into a path."""
+    """What a folder holds, by name: a name is looked up here and never made into a path.
+
+    A folder inside it with a file as diffusers saves it (LCM-LoRA, for one, is published so) goes
+    by the folder's name.
+    """
     if folder is None or not folder.is_dir():
         return {}
-    return {file.stem: file for file in sorted(folder.iterdir()) if file.suffix in suffixes}
+    found = {}
+    for entry in sorted(folder.iterdir()):
+        if entry.suffix in suffixes and entry.is_file():
+            found[entry.stem] = entry
+        elif (saved := entry / _SAVED_BY_DIFFUSERS).suffix in suffixes and saved.is_file():
+            found.setdefault(entry.name, saved)
+    return found
 
 
 def _flat(name: str) -> str:

@@ -62,11 +62,11 @@ def one_thread() -> Iterator[None]:
 
 
 @one_thread()
-def drawn(checkpoint: Checkpoint) -> np.ndarray[Any, Any]:
-    """A small picture by our own path, flat, two steps."""
+def drawn(checkpoint: Checkpoint, sampler: str = "dpmpp", steps: int = 2) -> np.ndarray[Any, Any]:
+    """A small picture by our own path, flat."""
     encoder = PromptEncoder(checkpoint)
     frame = Frame(noise(), encoder.encode("warm piano"), encoder.encode("drums"), 3.0)
-    latents = sample(checkpoint, [frame], Sampling(2, "dpmpp", loop=False), lambda step: None)
+    latents = sample(checkpoint, [frame], Sampling(steps, sampler, loop=False), lambda step: None)
     return decode(checkpoint, latents, loop=False)[0]
 
 

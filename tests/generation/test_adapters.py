@@ -172,7 +172,6 @@ def test_it_draws_as_diffusers_with_peft_does(
     folder: Path,
     written: Callable[[Layers], dict[str, torch.Tensor]],
 ) -> None:
-    pytest.importorskip("peft")
     from diffusers import StableDiffusionPipeline  # noqa: PLC0415
 
     # Not every combination of the two libraries takes a LoRA of the text encoder, nor in the old
@@ -189,6 +188,36 @@ def test_it_draws_as_diffusers_with_peft_does(
     with torch.inference_mode():
         ours, theirs = (unet(*inputs).sample for unet in (checkpoint.unet, pipeline.unet))
     assert torch.allclose(ours, theirs, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("place", "name", "sampler", "steps"),
+    [
+        ("lcm-lora-sdv1-5/pytorch_lora_weights.safetensors", "lcm-lora-sdv1-5", "lcm", 4),
+        ("Hyper-SD15-8steps-CFG-lora.safetensors", "Hyper-SD15-8steps-CFG-lora", "ddim", 8),
+        ("Hyper-SD15-1step-lora.safetensors", "Hyper-SD15-1step-lora", "tcd", 1),
+    ],
+)
+def test_few_step_loras_load_as_they_are_published(
+    checkpoint: Checkpoint,
+    layers: Layers,
+    loras: Path,
+    place: str,
+    name: str,
+    sampler: str,
+    steps: int,
+) -> None:
+    """LCM-LoRA and Hyper-SD: a UNet's layers in kohya's names, half precision, few steps."""
+    unet = {key: pair for key, pair in layers.items() if key[0] == "unet"}
+    tensors = {key: tensor.half() for key, tensor in kohya(unet).items()}
+    (loras / place).parent.mkdir(exist_ok=True)
+    save_file(tensors, loras / place)
+    plain = drawn(checkpoint, sampler, steps)
+    checkpoint.apply_adapters([AdapterUse(name, 1.0)])
+    quick = drawn(checkpoint, sampler, steps)
+    assert checkpoint.adapters.names() == [name]
+    assert quick.std() > 0
+    assert not np.array_equal(quick, plain)
 
 
 def test_what_does_not_fit_is_refused_and_changes_nothing(
