@@ -24,6 +24,7 @@ from bot.ask import Ask
 from bot.config import Config, EngineConfig, LimitsConfig, WebConfig
 from bot.events import WorkerChanged
 from bot.jobs import Address, Delivery, Requester
+from bot.services import Services
 from bot.store.database import Database
 from bot.studio import Studio
 from generation.worker import Worker, WorkerOptions
@@ -59,9 +60,9 @@ class Postbox:
         return job.id
 
 
-def create(config: Config, studio: Studio) -> Postbox:
+def create(services: Services) -> Postbox:
     """What `bot.adapters` calls."""
-    return Postbox(config.data)
+    return Postbox(services.config.data)
 
 
 def append(path: Path, line: str) -> None:
