@@ -53,7 +53,7 @@ class WebConfig(_Section):
 class EngineConfig(_Section):
     """The worker process that draws."""
 
-    checkpoint: str = "starter"
+    checkpoint: str = "auto"
     device: str = "auto"
     threads: int = Field(default=0, ge=0, le=256)
     inversion: str = "standard"
@@ -120,6 +120,8 @@ class DiscordConfig(_Section):
 
     token_file: Path | None = None
     prefix: str = Field(default="!", min_length=1, max_length=5)
+    api_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    gateway_url: str = Field(default="", pattern=r"^(wss?://\S+)?$")
 
 
 def _absolute(path: Path) -> Path:

@@ -16,13 +16,5 @@ def create(services: Services) -> DiscordAdapter | None:
     Raises:
         ConfigError: the token file cannot be used.
     """
-    config = services.config
-    token = config.discord_token()
-    if token is None:
-        return None
-    return DiscordAdapter(
-        token=token,
-        studio=services.studio,
-        clips=services.clips,
-        prefix=config.discord.prefix,
-    )
+    token = services.config.discord_token()
+    return None if token is None else DiscordAdapter(services, token)

@@ -6,18 +6,23 @@ import asyncio
 import logging
 import re
 from contextlib import suppress
-from pathlib import Path
 
 import aiohttp
 import discord
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
 
 from bot.adapters import AdapterError, DeliveryRetry
+from bot.chat import ChatDesk
+from bot.config import DiscordConfig
 from bot.jobs import Delivery
-from bot.studio import Studio
+from bot.services import Services
 from cogs.discord.client import RiffbotClient
 from cogs.discord.delivery import Postman
+from cogs.discord.features import make_features
+from cogs.discord.parts import Parts
 from cogs.discord.place import PLATFORM
-from cogs.discord.riff import RiffCog
 from cogs.discord.status import EDIT_INTERVAL, StatusBoard
 
 log = logging.getLogger(__name__)
@@ -28,16 +33,17 @@ SIGN_IN_REFUSED = (
     "RIFFBOT_DISCORD_TOKEN and restart Riffbot."
 )
 INTENT_REFUSED = (
-    "Discord does not let the bot read messages yet. Open "
-    "https://discord.com/developers/applications, choose your application, then Bot, switch on "
-    "“Message Content Intent” under Privileged Gateway Intents, save and restart Riffbot."
+    "Discord does not let the bot read messages: /riff and @mention work, !riff does not. To "
+    "change that, open https://discord.com/developers/applications, choose your application, then "
+    "Bot, switch on “Message Content Intent” under Privileged Gateway Intents, save and restart "
+    "Riffbot."
 )
 # What can stand in an HTTP header. aiohttp would quote anything else in its error.
 _SENDABLE = re.compile(r"[!-~]+")
 _AUTHENTICATION_FAILED = 4004
 # Long enough to report a wrong token, short enough that the bot starts without Discord.
 _LOGIN_PATIENCE = 5.0
-_CLOSE_PATIENCE = 5.0
+_FINISH_PATIENCE, _CLOSE_PATIENCE = 4.0, 5.0
 _NOT_CONNECTED_RETRY = 5.0
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
@@ -50,29 +56,26 @@ class DiscordAdapter:
 
     def __init__(
         self,
-        *,
+        services: Services,
         token: str,
-        studio: Studio,
-        clips: Path,
-        prefix: str = "!",
+        *,
         edit_interval: float = EDIT_INTERVAL,
     ) -> None:
         """Nothing connects before `start`.
 
         Args:
+            services: the studio and everything around it; `config.discord` says how to connect.
             token: the bot's secret; it goes to Discord and nowhere else.
-            studio: where riffs are asked for.
-            clips: the folder that the paths in `Clip.files` are relative to.
-            prefix: what commands begin with.
             edit_interval: least seconds between two edits of status messages in one channel.
         """
         self._token = token
-        self._studio = studio
-        self._clips = clips
-        self._prefix = prefix
-        self._board = StatusBoard(studio, lambda: self._client, edit_interval)
+        self._config = services.config.discord
+        self._clips = services.clips
+        self._board = StatusBoard(services.studio, lambda: self._client, edit_interval)
+        self._parts = Parts(services, ChatDesk(services), self._board, self._config.prefix)
         self._client: RiffbotClient | None = None
-        self._cog: RiffCog | None = None
+        self._message_content = True
+        self._synced = False
         self._logged_in = asyncio.Event()
         self._connection: asyncio.Task[None] | None = None
         self._statuses: asyncio.Task[None] | None = None
@@ -85,6 +88,7 @@ class DiscordAdapter:
         """
         if not _SENDABLE.fullmatch(self._token):
             raise AdapterError(SIGN_IN_REFUSED)
+        _go_elsewhere(self._config)
         self._statuses = asyncio.create_task(self._board.run(), name="discord:statuses")
         self._connection = asyncio.create_task(self._stay_connected(), name="discord:connection")
         signed_in = asyncio.create_task(self._logged_in.wait())
@@ -113,8 +117,8 @@ class DiscordAdapter:
 
     async def stop(self) -> None:
         """Finish the messages at hand, then disconnect."""
-        if self._cog is not None:
-            await self._cog.finish(_CLOSE_PATIENCE)
+        if self._client is not None:
+            await self._client.finish(_FINISH_PATIENCE)
         for task in (self._statuses, self._connection):
             if task is not None:
                 task.cancel()
@@ -135,7 +139,9 @@ class DiscordAdapter:
             except discord.LoginFailure:
                 raise AdapterError(SIGN_IN_REFUSED) from None
             except discord.PrivilegedIntentsRequired:
-                raise AdapterError(INTENT_REFUSED) from None
+                log.warning("%s", INTENT_REFUSED)
+                self._message_content = False
+                continue
             except discord.ConnectionClosed as error:
                 if error.code == _AUTHENTICATION_FAILED:
                     raise AdapterError(SIGN_IN_REFUSED) from None
@@ -152,18 +158,32 @@ class DiscordAdapter:
 
     async def _connect(self) -> None:
         """One client, from its sign-in until its connection ends."""
-        cog = RiffCog(self._studio, self._board, self._prefix)
-        client = RiffbotClient([cog])
+        client = RiffbotClient(
+            make_features(self._parts),
+            message_content=self._message_content,
+            sync=not self._synced,
+            prefix=self._config.prefix,
+        )
         try:
             await client.login(self._token)
-            self._client, self._cog = client, cog
+            self._client = client
             self._logged_in.set()
             await client.connect()
         finally:
             self._client = None
+            self._synced = self._synced or client.synced
             with suppress(TimeoutError):
                 async with asyncio.timeout(_CLOSE_PATIENCE):
                     await client.close()
+
+
+def _go_elsewhere(config: DiscordConfig) -> None:
+    """Speak to a server that is not discord.com, where one is configured."""
+    if config.api_url:
+        Route.BASE = config.api_url.rstrip("/")
+        log.info("Discord: using the server at %s", Route.BASE)
+    if config.gateway_url:
+        DiscordWebSocket.DEFAULT_GATEWAY = yarl.URL(config.gateway_url)
 
 
 def _log_end(connection: asyncio.Task[None]) -> None:

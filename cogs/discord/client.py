@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 import discord
+from discord import app_commands
 from discord.ext import commands
+
+from cogs.discord.faults import LET_GO, answer_error, whisper
 
 log = logging.getLogger(__name__)
 
 # A request that would have to wait longer raises RateLimited instead, and the outbox waits.
 _LONGEST_RATE_LIMIT = 30.0
+# Discord waits 3 s for an answer; what nothing has answered by then, nothing will.
+_UNANSWERED_AFTER = 2.3
+FORGOTTEN = "I was restarted since I made that; please use the command again."
+RESTARTING = "I am just being restarted; please try again in a moment."
 _PERMISSIONS = discord.Permissions(
     view_channel=True,
     send_messages=True,
@@ -19,47 +28,155 @@ _PERMISSIONS = discord.Permissions(
     attach_files=True,
     embed_links=True,
     read_message_history=True,
+    view_audit_log=True,
+    create_expressions=True,
 )
+_SCOPES = ("bot", "applications.commands")
+
+
+def wanted_intents(*, message_content: bool) -> discord.Intents:
+    """What the bot wants to be told of. Only the text of messages is a privilege."""
+    intents = discord.Intents.none()
+    intents.guilds = True
+    intents.guild_messages = True
+    intents.dm_messages = True
+    intents.moderation = True  # bans, and time outs by way of the audit log
+    intents.message_content = message_content  # without it `!riff` reads as empty in guilds
+    return intents
+
+
+class RiffbotTree(app_commands.CommandTree[Any]):
+    """Slash commands and context menus, with the one error handler of them all."""
+
+    async def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """Take nothing on that would be cut off."""
+        if not interaction.client.closing:
+            return True
+        if interaction.type is not discord.InteractionType.autocomplete:
+            await whisper(interaction, RESTARTING)
+        return False
+
+    async def on_error(
+        self, interaction: discord.Interaction[Any], error: app_commands.AppCommandError, /
+    ) -> None:
+        """Tell the user in a sentence; a fault is in the log with an id."""
+        if interaction.type is not discord.InteractionType.autocomplete:
+            await answer_error(interaction, error, interaction.client.prefix)
 
 
 class RiffbotClient(commands.AutoShardedBot):
-    """Connects, keeps itself connected, and hands messages to its cogs.
+    """Connects, keeps itself connected, and hands what happens to its cogs.
 
     AutoSharded, because Discord refuses a single connection to a bot in more than 2,500 guilds;
     with fewer guilds it is one connection.
     """
 
-    def __init__(self, cogs: Sequence[commands.Cog]) -> None:
-        intents = discord.Intents.none()
-        intents.guilds = True
-        intents.guild_messages = True
-        intents.dm_messages = True
-        intents.message_content = True  # privileged: without it `!riff` reads as empty in guilds
+    def __init__(
+        self,
+        cogs: Sequence[commands.Cog],
+        *,
+        message_content: bool = True,
+        sync: bool = True,
+        prefix: str = "!",
+    ) -> None:
+        """Nothing connects yet.
+
+        Args:
+            cogs: the features.
+            message_content: whether to ask for the text of messages, which is a privilege.
+            sync: whether to tell Discord what the slash commands are.
+            prefix: what typed commands begin with.
+        """
         # No voice here, so nobody needs to be told that its libraries are missing.
         discord.VoiceClient.warn_nacl = False
         discord.VoiceClient.warn_dave = False
         super().__init__(
             command_prefix=(),
             help_command=None,
-            intents=intents,
+            tree_cls=RiffbotTree,
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=True, private_channel=True
+            ),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=True),
+            intents=wanted_intents(message_content=message_content),
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             max_messages=None,
             max_ratelimit_timeout=_LONGEST_RATE_LIMIT,
         )
+        self.prefix = prefix
+        self.closing = False
+        self.operators: frozenset[int] = frozenset()
+        self.synced = False
         self._features = cogs
+        self._sync = sync
+        self._under_way: set[asyncio.Task[Any]] = set()
+
+    def begin(self, task: asyncio.Task[Any]) -> None:
+        """Something is being carried out, and `finish` is to wait for it."""
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+
+    async def finish(self, seconds: float) -> None:
+        """Take nothing more on, and let what is being carried out end."""
+        self.closing = True
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=seconds)
 
     async def setup_hook(self) -> None:
         """Take the features on, once the login worked and before events arrive."""
+        self.operators = _operators(self.application)
         for cog in self._features:
             await self.add_cog(cog)
+        if self._sync:
+            self.begin(asyncio.create_task(self._tell_commands(), name="discord:commands"))
 
     async def on_message(self, message: discord.Message, /) -> None:
         """Leave messages to the cogs: `bot.grammar` reads commands, not discord.py."""
+
+    async def on_interaction(self, interaction: discord.Interaction[Any], /) -> None:
+        """See that nothing ends in silence: buttons and forms of an earlier run are not known."""
+        if interaction.type not in (
+            discord.InteractionType.component,
+            discord.InteractionType.modal_submit,
+        ):
+            return
+        await asyncio.sleep(_UNANSWERED_AFTER)
+        if not interaction.response.is_done():
+            await whisper(interaction, FORGOTTEN)
+
+    async def on_error(self, event_method: str, /, *args: Any, **kwargs: Any) -> None:
+        """A fault in what nobody waits for goes to the log."""
+        log.exception("fault while handling %s", event_method)
 
     async def on_ready(self) -> None:
         """Tell the operator who we are and, where nobody can hear us, how to change that."""
         log.info("Discord: signed in as %s, in %d servers", self.user, len(self.guilds))
         if not self.guilds and self.application_id is not None:
-            invite = discord.utils.oauth_url(self.application_id, permissions=_PERMISSIONS)
+            invite = discord.utils.oauth_url(
+                self.application_id, permissions=_PERMISSIONS, scopes=_SCOPES
+            )
             log.info("Discord: invite the bot to a server with %s", invite)
+
+    async def _tell_commands(self) -> None:
+        """Tell Discord what the slash commands are; without that, the last ones stay."""
+        try:
+            told = await self.tree.sync()
+        except app_commands.CommandSyncFailure as error:
+            log.error("Discord does not take the slash commands: %s", error)
+        except LET_GO as error:
+            log.warning("Discord was not told the slash commands (%s); next time", error)
+        else:
+            self.synced = True
+            log.info("Discord: %d commands", len(told))
+
+
+def _operators(application: discord.AppInfo | None) -> frozenset[int]:
+    """Who runs the bot: the owner of the application, or its team but for mere readers."""
+    if application is None:
+        return frozenset()
+    team = application.team
+    if team is None:
+        return frozenset({application.owner.id})
+    readers = discord.TeamMemberRole.read_only
+    return frozenset({member.id for member in team.members if member.role is not readers})

@@ -1,5 +1,9 @@
 """Posts what a riff came to, once as far as Discord allows, where it was asked for or by DM.
 
+A message that asked is answered with a reply. An interaction was answered at once with the riff's
+status, and the result takes its place; where that is too late (after 15 minutes) or the status was
+deleted, the result is a message in the channel that mentions who asked.
+
 Two things keep a repeated delivery from being posted twice. The job id is the message's nonce, so
 within a few minutes Discord itself returns the first message. Later than that (a restart, a long
 outage) the channel's recent messages are searched for an answer of ours first.
@@ -9,7 +13,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,13 +23,16 @@ import discord
 
 from bot.adapters import DeliveryImpossible, DeliveryRetry
 from bot.jobs import Delivery, Job
+from cogs.discord.originals import edit_original, is_lost
 from cogs.discord.place import Place
 from cogs.discord.posting import (
     FILE_TOO_LARGE,
     UNKNOWN_CHANNEL,
     Post,
     Upload,
+    mentioning,
     post_directly,
+    post_mentioning,
     post_reply,
 )
 from cogs.discord.status import StatusBoard
@@ -40,6 +47,7 @@ from cogs.discord.wording import (
 
 log = logging.getLogger(__name__)
 
+Send = Callable[[Post], Awaitable[int]]
 # Longer than an upload takes, short enough that one hanging connection does not hold up the rest.
 _TIMEOUT = 90.0
 _SEARCHED = 200
@@ -77,25 +85,93 @@ class Postman:
         # Where this run posted the status and nothing was tried yet, there can be no answer.
         fresh = delivery.attempts == 0 and status is not None and status.message_id is not None
         async with _explained(self._client):
-            channel = place.channel(self._client)
-            found = _Found() if fresh else await self._search(channel, place, post)
-            message_id = found.answer_id or await self._post(place, post, again=not fresh)
+            if place.token is not None and status is not None:
+                await self._board.settle(status)
+            message_id = await self._replace_status(place, post)
+            if message_id is None:
+                message_id = await self._answer(place, post, fresh=fresh)
             if status is not None:
                 await self._board.close(status)
-            if found.status_id is not None:
-                await self._board.erase(place, found.status_id)
         return str(message_id)
+
+    async def _replace_status(self, place: Place, post: Post) -> int | None:
+        """Make the first answer to an interaction the result; None where that cannot be done.
+
+        Doing it twice changes nothing, so it needs no search for an earlier attempt.
+        """
+        if not place.is_fresh:
+            return None
+
+        async def edit(fitting: Post) -> int:
+            return (await edit_original(self._client, place, fitting.text, fitting.uploads)).id
+
+        try:
+            return await self._post_fitting(edit, self._upload_limit(place), post)
+        except discord.HTTPException as error:
+            if not is_lost(error):
+                raise
+            log.info("interaction %d is answered in its channel: %s", place.message_id, error)
+            return None
+
+    async def _answer(self, place: Place, post: Post, *, fresh: bool) -> int:
+        """Post the answer as a message, unless it is there already."""
+        channel = place.channel(self._client)
+        found = _Found() if fresh else await self._search(channel, place, post)
+        message_id = found.answer_id or await self._post(place, post, again=not fresh)
+        if found.status_id is not None:
+            await self._board.erase(place, found.status_id)
+        return message_id
 
     async def _post(self, place: Place, post: Post, *, again: bool) -> int:
         """Reply in the channel; where that is gone or closed to us, write to the requester."""
+        reason = "the bot is not there"
+        if place.token is None or place.token.bot_is_there:
+            try:
+                return await self._post_to_channel(place, post)
+            except (discord.Forbidden, discord.NotFound) as error:
+                if isinstance(error, discord.NotFound) and error.code != UNKNOWN_CHANNEL:
+                    raise
+                reason = str(error)
+        followed = await self._follow_up(place, post)
+        if followed is not None:
+            return followed
+        if place.guild_id is None and place.token is None:
+            raise DeliveryImpossible(f"the direct message was refused: {reason}")
+        return await self._post_directly(place, post, reason, again=again)
+
+    async def _post_to_channel(self, place: Place, post: Post) -> int:
+        channel = place.channel(self._client)
+
+        async def send(fitting: Post) -> int:
+            if place.token is None:
+                return (await post_reply(channel, place, fitting)).id
+            return (await post_mentioning(channel, place.user_id, fitting)).id
+
+        return await self._post_fitting(send, self._upload_limit(place), post)
+
+    async def _follow_up(self, place: Place, post: Post) -> int | None:
+        """Answer an interaction once more: the one way to write where the bot itself is not."""
+        if place.token is None or place.token.bot_is_there or not place.is_fresh:
+            return None
+
+        async def send(fitting: Post) -> int:
+            message = await place.webhook(self._client).send(
+                fitting.text,
+                files=[upload.to_file() for upload in fitting.uploads],
+                allowed_mentions=discord.AllowedMentions.none(),
+                wait=True,
+            )
+            return message.id
+
         try:
-            return await self._post_fitting(place.channel(self._client), place, post)
-        except (discord.Forbidden, discord.NotFound) as error:
-            if place.guild_id is None:
-                raise DeliveryImpossible(f"the direct message was refused: {error}") from error
-            if isinstance(error, discord.NotFound) and error.code != UNKNOWN_CHANNEL:
+            return await self._post_fitting(send, self._upload_limit(place), post)
+        except discord.HTTPException as error:
+            if not is_lost(error):
                 raise
-            reason = str(error)
+            return None
+
+    async def _post_directly(self, place: Place, post: Post, reason: str, *, again: bool) -> int:
+        """Write to the requester."""
         try:
             dm = await self._client.create_dm(discord.Object(place.user_id))
             post = replace(post, text=ELSEWHERE + post.text)
@@ -103,28 +179,27 @@ class Postman:
                 earlier = (await self._search(dm, place, post)).answer_id
                 if earlier is not None:
                     return earlier
-            return await self._post_fitting(dm, None, post)
+
+            async def send(fitting: Post) -> int:
+                return (await post_directly(dm, fitting)).id
+
+            return await self._post_fitting(send, self._upload_limit(None), post)
         except (discord.Forbidden, discord.NotFound) as error:
             raise DeliveryImpossible(
                 f"the channel cannot be used ({reason}), nor direct messages ({error})"
             ) from error
 
-    async def _post_fitting(
-        self, channel: discord.abc.Messageable, place: Place | None, post: Post
-    ) -> int:
+    async def _post_fitting(self, send: Send, limit: int, post: Post) -> int:
         """Post with all files, or with the sounds only, or with words, as the upload limit has it.
 
         The limit is what Discord says of the guild; it has changed before, so a refusal counts
         more than the figure.
         """
-        limit = self._upload_limit(place)
         for fitting in _lighter_and_lighter(post):
-            if sum(len(upload.data) for upload in fitting.uploads) > limit:
+            if any(len(upload.data) > limit for upload in fitting.uploads):
                 continue
             try:
-                if place is None:
-                    return (await post_directly(channel, fitting)).id
-                return (await post_reply(channel, place, fitting)).id
+                return await send(fitting)
             except discord.HTTPException as error:
                 if not fitting.uploads or not (error.status == 413 or error.code == FILE_TOO_LARGE):
                     raise
@@ -132,7 +207,9 @@ class Postman:
         raise AssertionError("a post without files exceeds no upload limit")
 
     def _upload_limit(self, place: Place | None) -> int:
-        """Bytes that may be uploaded in one message."""
+        """Bytes that one file may have."""
+        if place is not None and place.token is not None:
+            return place.token.upload_limit
         guild_id = None if place is None else place.guild_id
         guild = None if guild_id is None else self._client.get_guild(guild_id)
         return (
@@ -206,9 +283,14 @@ def _answers(message: discord.Message, place: Place, post: Post) -> bool:
     A reply names what it replies to, unless that was deleted before (or this is another channel):
     then the same line above files counts.
     """
+    if message.interaction_metadata is not None:
+        return message.interaction_metadata.id == place.message_id
     if message.reference is not None:
         return message.reference.message_id == place.message_id
-    return bool(message.attachments) and message.content == post.text
+    return bool(message.attachments) and message.content in (
+        post.text,
+        mentioning(place.user_id, post.text),
+    )
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import discord
 
@@ -63,8 +63,24 @@ async def post_reply(channel: discord.abc.Messageable, place: Place, post: Post)
         if error.code != NO_REPLY_WITHOUT_HISTORY:
             raise
     # Replying needs permission to read the history; without it the requester is named instead.
-    named = Post(f"<@{place.user_id}> {post.text}", post.uploads, post.ping, post.nonce)
-    return await _send(channel, named, None, name=place.user_id)
+    return await post_mentioning(channel, place.user_id, post)
+
+
+async def post_mentioning(
+    channel: discord.abc.Messageable, user_id: int, post: Post
+) -> discord.Message:
+    """Post without replying to anything, but name whom it is for.
+
+    Raises:
+        as `post_reply`.
+    """
+    named = replace(post, text=mentioning(user_id, post.text))
+    return await _send(channel, named, None, name=user_id)
+
+
+def mentioning(user_id: int, text: str) -> str:
+    """A text that names whom it is for."""
+    return f"<@{user_id}> {text}"
 
 
 async def post_directly(user: discord.abc.Messageable, post: Post) -> discord.Message:

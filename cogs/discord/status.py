@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-import aiohttp
 import discord
 
 from bot.errors import NotFoundRefusal
-from bot.events import Event, JobChanged, JobProgressed, QueueMoved
+from bot.events import Event, JobChanged, JobPreviewed, JobProgressed, QueueMoved
 from bot.jobs import JobView
 from bot.studio import Studio
+from cogs.discord.faults import LET_GO
+from cogs.discord.originals import edit_original
 from cogs.discord.place import Place
-from cogs.discord.posting import Post, post_reply
-from cogs.discord.wording import status_line
+from cogs.discord.posting import Post, Upload, post_reply
+from cogs.discord.wording import PREVIEW_TEXT, status_line
 
 log = logging.getLogger(__name__)
 
@@ -28,20 +29,29 @@ log = logging.getLogger(__name__)
 # One per 1.5 s stays well below, so an edit hardly ever stands in the way of an answer.
 EDIT_INTERVAL = 1.5
 CANCELLED = "This riff was cancelled."
-# RuntimeError is what aiohttp raises for a session that was closed meanwhile.
-_LET_GO = (discord.DiscordException, aiohttp.ClientError, OSError, RuntimeError)
 
 
 @dataclass(slots=True, eq=False)
 class Status:
-    """The status of one riff. `message_id` is None until it is posted (or if that failed)."""
+    """The status of one riff.
+
+    Attributes:
+        message_id: of the status message; None until it is posted, or if that failed. The first
+            answer to an interaction needs none and counts as 0.
+        preview: what the picture looks like so far, as PNG, and whether that is `shown`.
+        turn: held while something is said in this place. The result of an interaction takes the
+            place of its status, so whoever says it waits for this, and nothing is said after it.
+    """
 
     place: Place
     job_id: str | None = None
     message_id: int | None = None
     text: str | None = None
+    preview: bytes | None = field(default=None, repr=False)
+    shown: bool = True
     edited_at: float = 0.0
     stale: bool = False
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
 class StatusBoard:
@@ -64,6 +74,7 @@ class StatusBoard:
         self._statuses: dict[int, Status] = {}
         self._of_job: dict[str, Status] = {}
         self._painters: dict[int, asyncio.Task[None]] = {}
+        self._watchers: dict[str, asyncio.Task[None]] = {}
 
     def expect(self, place: Place) -> Status:
         """A riff is about to be asked for. Before it is, so that the quickest answer finds this."""
@@ -75,6 +86,9 @@ class StatusBoard:
         self._statuses.pop(status.place.message_id, None)
         if status.job_id is not None:
             self._of_job.pop(status.job_id, None)
+            watcher = self._watchers.pop(status.job_id, None)
+            if watcher is not None:
+                watcher.cancel()
 
     def find(self, place: Place) -> Status | None:
         """The status of the riff that was asked for at `place`, if it was in this run."""
@@ -91,7 +105,7 @@ class StatusBoard:
         channel = status.place.channel(client)
         try:
             message = await post_reply(channel, status.place, Post(status.text))
-        except _LET_GO as error:
+        except LET_GO as error:
             log.info("no status message for %s: %s", view.job.id, error)
             return
         status.message_id = message.id
@@ -101,10 +115,23 @@ class StatusBoard:
         else:
             await self.erase(status.place, message.id)
 
-    async def close(self, status: Status) -> None:
-        """The riff was answered: take the status away."""
+    def opened(self, status: Status, view: JobView, text: str) -> None:
+        """The first answer to an interaction says `text` about a job that was just taken."""
+        status.job_id, status.text, status.message_id = view.job.id, text, 0
+        if self._is_open(status):
+            self._of_job[view.job.id] = status
+            self._mark_stale(status)
+
+    async def settle(self, status: Status) -> None:
+        """Say nothing more in this place, and wait for what is being said: the result comes."""
         self.forget(status)
-        if status.message_id is not None:
+        async with status.turn:
+            pass
+
+    async def close(self, status: Status) -> None:
+        """The riff was answered: take the status away, unless the answer took its place."""
+        self.forget(status)
+        if status.message_id:
             await self.erase(status.place, status.message_id)
 
     async def erase(self, place: Place, message_id: int) -> None:
@@ -114,7 +141,7 @@ class StatusBoard:
             return
         try:
             await place.channel(client).get_partial_message(message_id).delete()
-        except _LET_GO as error:
+        except LET_GO as error:
             log.debug("status message %d stays: %s", message_id, error)
 
     async def run(self) -> None:
@@ -124,9 +151,10 @@ class StatusBoard:
                 async for event in events:
                     self._notice(event)
         finally:
-            for painter in self._painters.values():
-                painter.cancel()
-            await asyncio.gather(*self._painters.values(), return_exceptions=True)
+            tasks = [*self._painters.values(), *self._watchers.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
 
     def _is_open(self, status: Status) -> bool:
         """Whether the riff is still to be answered."""
@@ -140,6 +168,18 @@ class StatusBoard:
             found = self._of_job.get(event.job_id)
             if found is not None:
                 self._mark_stale(found)
+                if isinstance(event, JobProgressed) and event.job_id not in self._watchers:
+                    watching = self._watch(found, event.job_id)
+                    task = asyncio.create_task(watching, name=f"previews:{event.job_id}")
+                    self._watchers[event.job_id] = task
+
+    async def _watch(self, status: Status, job_id: str) -> None:
+        """Follow the picture of a riff that is drawn. Whoever forgets the status ends this."""
+        with self._studio.watch(job_id) as events:
+            async for event in events:
+                if isinstance(event, JobPreviewed):
+                    status.preview, status.shown = event.png, False
+                    self._mark_stale(status)
 
     def _mark_stale(self, status: Status) -> None:
         status.stale = True
@@ -188,19 +228,51 @@ class StatusBoard:
         if view.job.state in ("delivered", "expired"):
             self.forget(status)
             return False
-        text = CANCELLED if view.job.state == "cancelled" else status_line(view)
-        if text is None or text == status.text or not self._is_open(status):
+        is_over = view.job.state == "cancelled"
+        text = CANCELLED if is_over else status_line(view)
+        if text is None or not self._is_open(status):
             return False
-        if view.job.state == "cancelled":
+        if text == status.text and status.shown:
+            return False
+        if is_over:
             self.forget(status)
-        status.text = text
+        async with status.turn:
+            if not is_over and not self._is_open(status):
+                return False
+            await self._write(client, status, text, is_over=is_over)
+        return True
+
+    async def _write(
+        self, client: discord.Client, status: Status, text: str, *, is_over: bool
+    ) -> None:
+        """Edit the message; a preview goes along once, and away when it is over."""
+        uploads: list[Upload] | None = None
+        if is_over:
+            uploads = []
+        elif not status.shown and status.preview is not None:
+            uploads = [Upload("preview.png", status.preview, PREVIEW_TEXT)]
+        status.text, status.shown = text, True
         status.edited_at = asyncio.get_running_loop().time()
-        message = status.place.channel(client).get_partial_message(status.message_id)
         try:
-            await message.edit(content=text, allowed_mentions=discord.AllowedMentions.none())
+            if status.place.token is not None:
+                await edit_original(client, status.place, text, uploads)
+            else:
+                await _edit(client, status, text, uploads)
         except discord.NotFound:
             # Somebody deleted it; the answer is posted all the same.
-            self._of_job.pop(status.job_id, None)
-        except _LET_GO as error:
+            if status.job_id is not None:
+                self._of_job.pop(status.job_id, None)
+        except LET_GO as error:
             log.debug("status of %s not updated: %s", status.job_id, error)
-        return True
+
+
+async def _edit(
+    client: discord.Client, status: Status, text: str, uploads: list[Upload] | None
+) -> None:
+    message = status.place.channel(client).get_partial_message(status.message_id or 0)
+    mentions = discord.AllowedMentions.none()
+    if uploads is None:
+        await message.edit(content=text, allowed_mentions=mentions)
+    else:
+        files = [upload.to_file() for upload in uploads]
+        await message.edit(content=text, attachments=files, allowed_mentions=mentions)

@@ -13,6 +13,8 @@ from generation.request import Progress
 # Every status begins with this and no answer does, so after a restart the two can be told apart.
 STATUS_MARK = "\N{HOURGLASS WITH FLOWING SAND}"
 SUBTEXT = "-# "
+LONGEST = 2000
+PREVIEW_TEXT = "The spectrogram as it is being drawn"
 
 _SHOWN_PROMPT = 200
 # Discord takes a backslash before punctuation as "this is only a character". These begin markup

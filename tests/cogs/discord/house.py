@@ -14,15 +14,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from bot.config import Config
+from bot.config import Config, DiscordConfig
 from bot.events import Events, JobChanged, JobProgressed, QueueMoved
-from bot.history import History
 from bot.jobs import Job, JobState
-from bot.lineage import Lineage
 from bot.moderation.desk import Moderation, open_rulebook
 from bot.outbox import Outbox
 from bot.services import Services
-from bot.store.clipfiles import Budget
+from bot.store.clipfiles import Budget, ClipFiles
 from bot.store.database import Database
 from bot.store.ledger import Ledger
 from bot.store.queue import QueueView
@@ -208,14 +206,23 @@ async def open_house(
         wake_scheduler=lambda: None,
     )
     sources = Sources(data / "sources", database, clock, Budget(10**9, None))
-    lineage = Lineage(studio, sources, data / "clips")
-    services = Services(Config(data=data), studio, moderation, lineage, sources, History(database))
-    adapter = DiscordAdapter(
-        token=world.token if token is None else token,
+    services = Services.over(
+        Config(
+            data=data,
+            discord=DiscordConfig(
+                prefix=prefix, api_url=peer.api_url, gateway_url=peer.gateway.url
+            ),
+        ),
         studio=studio,
-        clips=data / "clips",
-        prefix=prefix,
-        edit_interval=edit_interval,
+        moderation=moderation,
+        database=database,
+        clock=clock,
+        events=events,
+        files=ClipFiles(data / "clips", data / "work", database, clock, Budget(10**9, None)),
+        sources=sources,
+    )
+    adapter = DiscordAdapter(
+        services, world.token if token is None else token, edit_interval=edit_interval
     )
     outbox = Outbox(ledger, [adapter], events, clock)
     house = House(

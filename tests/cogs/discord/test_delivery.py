@@ -199,12 +199,7 @@ async def test_without_history_the_requester_is_named(house: House, clips: Clips
     assert len(answer.attachments) == 2
 
 
-async def test_what_is_too_large_is_left_out(house: House, clips: Clips, sound: bytes) -> None:
-    asked, job = await ask(house)
-    house.channel.upload_limit = len(sound)
-    await house.end(job, clips(job))
-    assert [a.filename for a in (await house.reply(asked)).attachments] == ["lo-fi-beat-7.mp3"]
-
+async def test_what_is_too_large_is_left_out(house: House, clips: Clips) -> None:
     asked, job = await ask(house)
     house.channel.upload_limit = 10
     await house.end(job, clips(job))

@@ -1,0 +1,215 @@
+"""Commands as messages: `!riff lo-fi beat`, or `@Riffbot riff lo-fi beat` where the text of other
+messages is hidden from us.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+from typing import Any
+
+import discord
+from discord.ext import commands
+
+from bot.chat import Said, Taken
+from bot.errors import BadInputRefusal, ForbiddenRefusal
+from bot.grammar import FOLLOWS, MODERATION, read_command
+from bot.jobs import Requester
+from bot.moderation.commands import Reply
+from bot.moderation.levels import Level
+from cogs.discord.faults import LET_GO, log, sentence_for
+from cogs.discord.parts import Parts
+from cogs.discord.place import Place
+from cogs.discord.posting import Post, Upload, post_reply
+from cogs.discord.requester import requester_of
+from cogs.discord.uploads import is_media, put_attachment
+from cogs.discord.wording import LONGEST, escape, with_prefix
+from generation.request import Source
+
+_SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
+_PERSON = re.compile(r"<@!?(?P<id>\d{1,20})>")
+# As ids, settings mean channels and roles whatever they are called later.
+_CHANNEL_OR_ROLE = re.compile(r"<(?:#|@&)(?P<id>\d{1,20})>")
+WROTE_DIRECTLY = "I have written to you directly."
+
+
+class MessagesCog(commands.Cog):
+    """Answers messages. A refusal is a reply; so is a fault, with an id for the log."""
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
+        self._rules = parts.services.moderation.rules
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer a command; everything else in a channel is none of our business."""
+        client: Any = self._client(message)
+        text = self._command_text(message)
+        if text is None or client.closing:
+            return
+        task = asyncio.create_task(self._handle(message, text), name=f"message:{message.id}")
+        client.begin(task)
+
+    def _command_text(self, message: discord.Message) -> str | None:
+        """The message as the grammar reads it, which knows the prefix `!` only."""
+        if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
+            return None
+        text, prefix = message.content.lstrip(), self._parts.prefix
+        if text.startswith(prefix):
+            return "!" + text.removeprefix(prefix)
+        ours = message._state.self_id
+        mention = _PERSON.match(text)
+        if mention is None or mention["id"] != str(ours):
+            return None
+        rest = text[mention.end() :].strip()
+        return "!" + rest.removeprefix(prefix).removeprefix("/") if rest else "!riffhelp"
+
+    async def _handle(self, message: discord.Message, text: str) -> None:
+        requester = self._requester(message)
+        try:
+            if not await self._is_welcome(requester, text):
+                return
+            await self._answer(message, requester, text)
+        except Exception as error:
+            about = f"answering message {message.id}"
+            if isinstance(error, ForbiddenRefusal) and error.privately != str(error):
+                await self._write_directly(message, error.privately)
+            await self._say(message, sentence_for(error, about))
+
+    async def _answer(self, message: discord.Message, requester: Requester, text: str) -> None:
+        place = Place.of(message)
+        said = await self._said(message, requester, text, place)
+        status = self._parts.board.expect(place)
+        try:
+            answer = await self._parts.desk.answer(said)
+        except BaseException:
+            self._parts.board.forget(status)
+            raise
+        if isinstance(answer, Taken):
+            await self._parts.board.open(status, answer.view)
+            return
+        self._parts.board.forget(status)
+        if answer is not None:
+            await self._reply(message, answer)
+
+    async def _is_welcome(self, requester: Requester, text: str) -> bool:
+        """Whether to answer here at all: in other channels than those that moderators chose there
+        is silence, but for moderators who change that."""
+        settings = await self._rules.settings.resolve(requester)
+        channels = settings.access.channels
+        if not channels or not requester.community or requester.channel in channels:
+            return True
+        if self._rules.access.level(requester) < Level.MODERATOR:
+            return False
+        try:
+            return read_command(text, MODERATION) is not None
+        except BadInputRefusal:
+            return False
+
+    async def _said(
+        self, message: discord.Message, requester: Requester, text: str, place: Place
+    ) -> Said:
+        name = text[1:].split(maxsplit=1)[0].lower() if text[1:].strip() else ""
+        mentioned = None
+        if name in MODERATION:
+            text, mentioned = self._names_resolved(message, text)
+        source = await self._source(message) if name in FOLLOWS else None
+        toml = await _settings_file(message) if name == "riffset" else ""
+        return Said(
+            requester=requester,
+            text=text + toml,
+            addresses=place.to_address(),
+            key=str(message.id),
+            mentioned=mentioned,
+            source=source,
+        )
+
+    def _names_resolved(self, message: discord.Message, text: str) -> tuple[str, Requester | None]:
+        """A moderator's line with channels and roles as ids, and without the person in it, who
+        comes second."""
+        text = _CHANNEL_OR_ROLE.sub(lambda match: match["id"], text)
+        for match in _PERSON.finditer(text):
+            found = next((p for p in message.mentions if str(p.id) == match["id"]), None)
+            if found is not None and found.id != message._state.self_id:
+                return text[: match.start()] + text[match.end() :], self._person(message, found)
+        return text, None
+
+    async def _source(self, message: discord.Message) -> Source | None:
+        """The sound or picture that came with a message, or with the one it replies to."""
+        replied = None if message.reference is None else message.reference.resolved
+        others = replied.attachments if isinstance(replied, discord.Message) else []
+        for attachment in (*message.attachments, *others):
+            if is_media(attachment):
+                return await put_attachment(self._parts.services.sources, attachment)
+        return None
+
+    # Saying things --------------------------------------------------------------------------
+
+    async def _reply(self, message: discord.Message, answer: Reply) -> None:
+        if not answer.private or message.guild is None:
+            await self._say(message, answer.text)
+        elif await self._write_directly(message, answer.text):
+            await self._say(message, WROTE_DIRECTLY)
+        else:
+            await self._say(message, answer.public)
+
+    async def _say(self, message: discord.Message, sentence: str) -> None:
+        """Reply with a sentence of ours; it may quote what people typed."""
+        try:
+            await post_reply(message.channel, Place.of(message), self._post(sentence))
+        except LET_GO as error:
+            log.info("message %d goes without an answer: %s", message.id, error)
+
+    async def _write_directly(self, message: discord.Message, sentence: str) -> bool:
+        """Tell only the author; False where they take no direct messages."""
+        post = self._post(sentence)
+        try:
+            await message.author.send(
+                post.text,
+                files=[upload.to_file() for upload in post.uploads],
+                allowed_mentions=discord.AllowedMentions.none(),
+                suppress_embeds=True,
+            )
+        except LET_GO as error:
+            log.info("message %d cannot be answered directly: %s", message.id, error)
+            return False
+        return True
+
+    def _post(self, sentence: str) -> Post:
+        return as_post(with_prefix(sentence, self._parts.prefix))
+
+    # Who -------------------------------------------------------------------------------------
+
+    def _client(self, message: discord.Message) -> Any:
+        return message._state._get_client()
+
+    def _requester(self, message: discord.Message) -> Requester:
+        return self._person(message, message.author)
+
+    def _person(self, message: discord.Message, person: discord.User | discord.Member) -> Requester:
+        operators = self._client(message).operators
+        return requester_of(person, message.channel, operators=operators)
+
+
+def as_post(text: str) -> Post:
+    """What is too long for a message goes along as a file."""
+    escaped = escape(text)
+    if len(escaped) <= LONGEST:
+        return Post(escaped)
+    return Post("That is long, so here it is as a file.", (as_file(text),))
+
+
+def as_file(text: str) -> Upload:
+    """A text to be attached."""
+    return Upload("answer.txt", text.encode(), "The answer as text")
+
+
+async def _settings_file(message: discord.Message) -> str:
+    """The text of an attached `.toml`, for an import of settings."""
+    for attachment in message.attachments:
+        if attachment.filename.lower().endswith(".toml") and attachment.size <= 100_000:
+            data = io.BytesIO()
+            await attachment.save(data)
+            return "\n" + data.getvalue().decode("utf-8", "replace")
+    return ""
