@@ -1,26 +1,47 @@
 """A loopback Discord: REST and gateway over real HTTP and WebSocket, for the real discord.py.
 
 Written from Discord's public API documentation (v10). It keeps guilds, channels and messages in
-memory, answers as Discord documents, notes every breach of a documented limit in
-`world.violations`, and can be told to misbehave (`faults`, `Gateway.drop`).
+memory, lets users act (`world.say`, `world.slash`, `world.press`, …), answers as Discord
+documents, notes every breach of a documented limit in `world.violations`, and can be told to
+misbehave (`rest.faults`, `Gateway.drop`). A fixture ends with `assert world.violations == []`.
 
-    state.py    what exists: users, guilds, channels, messages; events go to whoever listens
-    rest.py     the HTTP side
-    gateway.py  the WebSocket side
-    server.py   both on one loopback port
+    models.py        people, guilds, channels, messages, as data and JSON
+    state.py         the world: what there is, and what happens to it
+    clock.py         the world's own time
+    permissions.py   roles and overwrites
+    interactions.py  slash commands, autocomplete, menus, buttons, modals, as users use them
+    commands.py      what the bot registered, and what a client lets users send
+    limits.py, components.py  documented limits on messages and components
+    http.py          errors, faults, message bodies
+    rest.py          the HTTP side; routes in accounts.py, messages.py, webhooks.py
+    gateway.py       the WebSocket side
+    cdn.py           downloads of attachments
+    client.py        the real discord.py connected to it, for tests of the peer itself
+    server.py        all of it on one loopback port
 """
 
-from tests.peers.discord.rest import Fault, rate_limited
+from tests.peers.discord.commands import NotOfferedError
+from tests.peers.discord.http import Fault, rate_limited
+from tests.peers.discord.interactions import Choice, Interaction, Response
+from tests.peers.discord.models import Attachment, Channel, Guild, Member, Message, Role, User
+from tests.peers.discord.permissions import Permission
 from tests.peers.discord.server import DiscordPeer
-from tests.peers.discord.state import Attachment, Channel, Guild, Message, User, World
+from tests.peers.discord.state import World
 
 __all__ = [
     "Attachment",
     "Channel",
+    "Choice",
     "DiscordPeer",
     "Fault",
     "Guild",
+    "Interaction",
+    "Member",
     "Message",
+    "NotOfferedError",
+    "Permission",
+    "Response",
+    "Role",
     "User",
     "World",
     "rate_limited",

@@ -11,7 +11,8 @@ from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
-from tests.peers.discord.state import MESSAGE_CONTENT_FLAG, Channel, World
+from tests.peers.discord.models import Channel
+from tests.peers.discord.state import World
 
 DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT = 0, 1, 2, 6, 7
 INVALID_SESSION, HELLO, HEARTBEAT_ACK = 9, 10, 11
@@ -160,7 +161,10 @@ class Gateway:
             "session_id": session.id,
             "resume_gateway_url": self.url,
             "shard": asked.get("shard", [0, 1]),
-            "application": {"id": str(self._world.application_id), "flags": MESSAGE_CONTENT_FLAG},
+            "application": {
+                "id": str(self._world.application_id),
+                "flags": self._world.application_flags,
+            },
         }
         connection.send(session.add("READY", ready))
         for guild in self._world.guilds.values():
@@ -180,7 +184,8 @@ class Gateway:
         connection.send(session.add("RESUMED", {}))
         return session
 
-    def _dispatch(self, event: str, data: dict[str, Any], channel: Channel | None) -> None:
+    def _dispatch(self, event: str, data: dict[str, Any], channel: Channel | None) -> bool:
+        heard = False
         for session in self.sessions.values():
             if event in _OF_INTENT and channel is not None:
                 wanted = GUILD_MESSAGES if channel.guild_id is not None else DIRECT_MESSAGES
@@ -189,6 +194,8 @@ class Gateway:
             frame = session.add(event, self._visible(session, data, channel))
             if session.connection is not None:
                 session.connection.send(frame)
+                heard = True
+        return heard
 
     def _visible(
         self, session: Session, data: dict[str, Any], channel: Channel | None
@@ -203,4 +210,4 @@ class Gateway:
             or f"<@{self._world.bot.id}>" in data["content"]
         ):
             return data
-        return {**data, "content": "", "attachments": []}
+        return {**data, "content": "", "attachments": [], "embeds": [], "components": []}

@@ -7,6 +7,7 @@ from typing import Self
 
 from aiohttp import web
 
+from tests.peers.discord.cdn import Cdn
 from tests.peers.discord.gateway import Gateway
 from tests.peers.discord.rest import Rest
 from tests.peers.discord.state import World
@@ -19,9 +20,11 @@ class DiscordPeer:
         self.world = World()
         self.rest = Rest(self.world)
         self.gateway = Gateway(self.world)
+        self.cdn = Cdn(self.world)
         app = web.Application()
         self.rest.add_to(app)
         self.gateway.add_to(app)
+        self.cdn.add_to(app)
         self._runner = web.AppRunner(app, shutdown_timeout=1.0)
         self.api_url = ""
 
@@ -30,8 +33,9 @@ class DiscordPeer:
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
         port = self._runner.addresses[0][1]
+        self.world.cdn_url = f"http://127.0.0.1:{port}/cdn"
         self.api_url = f"http://127.0.0.1:{port}/api/v10"
-        self.rest.gateway_url = self.gateway.url = f"ws://127.0.0.1:{port}/gateway/"
+        self.world.gateway_url = self.gateway.url = f"ws://127.0.0.1:{port}/gateway/"
         return self
 
     async def __aexit__(
