@@ -18,9 +18,7 @@ from bot.clock import Clock, SystemClock
 from bot.config import Config
 from bot.errors import BadInputRefusal
 from bot.events import Events, QueueMoved, WorkerChanged
-from bot.history import History
 from bot.housekeeping import Housekeeping
-from bot.lineage import Lineage
 from bot.moderation.desk import Moderation, Rulebook, open_rulebook
 from bot.outbox import Outbox
 from bot.scheduler import Scheduler
@@ -116,17 +114,20 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             wake_scheduler=scheduler.wake,
         )
         identity = await asyncio.to_thread(Identity.load, data / "secret")
-        services = Services(
+        services = Services.over(
             config,
-            studio,
-            moderation,
-            Lineage(studio, sources, config.data / "clips"),
-            sources,
-            History(database),
+            studio=studio,
+            moderation=moderation,
+            database=database,
+            clock=clock,
+            events=events,
+            files=files,
+            sources=sources,
         )
         web = _web(services, worker, scheduler, identity)
         housekeeping = Housekeeping(database, clock, files, sources)
         await housekeeping.clean_up()
+        await services.exports.clean_up()
         adapters = await _start_adapters(services, web, stack)
         outbox = Outbox(ledger, adapters, events, clock)
         tasks = [

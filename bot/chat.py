@@ -17,12 +17,14 @@ from bot.errors import BadInputRefusal, NotFoundRefusal
 from bot.grammar import Command
 from bot.jobs import Address, Job, JobView, Requester
 from bot.moderation.commands import Commands, Reply
+from bot.privacy import ABOUT, SURE
 from bot.studio import in_words
 from generation.request import Source
 
 if TYPE_CHECKING:
     from bot.services import Services
 
+_ONLY_ALONE = "I send that only where nobody else reads along: ask me in a direct message."
 _SHOWN = 10
 _SHOWN_PROMPT = 80
 
@@ -78,6 +80,7 @@ class ChatDesk:
             "cancel": self._cancel,
             "history": self._history,
             "queue": self._queue,
+            "privacy": self._privacy,
         }
 
     @property
@@ -164,6 +167,30 @@ class ChatDesk:
         if not jobs:
             raise NotFoundRefusal("You have no riffs here yet; start with !riff lo-fi beat.")
         return Reply("\n".join(history_lines(jobs, time.time())))
+
+    async def _privacy(self, said: Said, command: Command) -> Reply:
+        """Everybody may, blocked people too."""
+        who, privacy = said.requester, self._services.privacy
+        match command.rest.lower().split():
+            case []:
+                return Reply(ABOUT)
+            case ["export"]:
+                file = await privacy.export(who)
+                return Reply("Here is everything that I keep about you.", True, _ONLY_ALONE, file)
+            case ["delete"]:
+                return Reply(SURE.format(count=counted(await privacy.count(who), "riff")))
+            case ["delete", "yes"]:
+                deleted = await privacy.delete(who)
+                return Reply(
+                    f"Deleted: {counted(deleted.riffs, 'riff')} and "
+                    f"{counted(deleted.files, 'file')}."
+                )
+        raise BadInputRefusal("There are !privacy, !privacy export and !privacy delete.")
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 riff`, `2 riffs`."""
+    return f"{number} {thing}" if number == 1 else f"{number} {thing}s"
 
 
 def quoted(job: Job) -> str:

@@ -32,7 +32,7 @@ FOLLOWS: Mapping[str, How] = {
 """Commands that start from an earlier clip."""
 
 COMMANDS = ("riff", "blend", *FOLLOWS, "riffhelp")
-OWN = ("cancel", "history")
+OWN = ("cancel", "history", "privacy")
 """Commands about what somebody asked for before; `!queue` without more is one of them too."""
 
 MODERATION = ("riffset", "block", "unblock", "timeout", "queue", "panic", "resume")
@@ -43,7 +43,8 @@ HELP = (
     "!again, !variation, !extend and !remix jazz build on the last clip. "
     "Options: --seed 42 (same seed, same loop), --bpm 90, --length 8bars, "
     '--negative "vocals" (what to avoid), --steps 12 (more is slower), --guidance 4 (how closely '
-    "to follow the words); (word:1.3) counts more."
+    "to follow the words); (word:1.3) counts more. !queue, !cancel, !history and !privacy are "
+    "about what you asked for."
 )
 
 _DRAWING = (

@@ -8,6 +8,7 @@ import sqlite3
 
 from bot import limits
 from bot.clock import Clock
+from bot.privacy import forget_deleted
 from bot.store import turns
 from bot.store.clipfiles import ClipFiles
 from bot.store.database import Database, DiskFullError
@@ -16,6 +17,7 @@ from bot.store.sources import Sources
 log = logging.getLogger(__name__)
 
 _INTERVAL = 600.0
+_DELETED_FOR = 3600.0  # seconds in which screens and posts learn that a riff is gone
 
 
 class Housekeeping:
@@ -52,3 +54,4 @@ class Housekeeping:
     def _forget(self, tx: sqlite3.Connection) -> None:
         limits.forget_idle(tx, self._clock.now())
         turns.forget_idle(tx)
+        forget_deleted(tx, self._clock.now() - _DELETED_FOR)

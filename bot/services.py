@@ -6,10 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bot.clock import Clock
 from bot.config import Config
+from bot.events import Events
+from bot.exports import Exports
 from bot.history import History
 from bot.lineage import Lineage
 from bot.moderation.desk import Moderation
+from bot.privacy import Privacy
+from bot.store.clipfiles import ClipFiles
+from bot.store.database import Database
 from bot.store.sources import Sources
 from bot.studio import Studio
 
@@ -28,6 +34,8 @@ class Services:
         lineage: riffs that start from an earlier clip.
         sources: the sounds and pictures that people bring along.
         history: what somebody asked for before.
+        exports: other files of a clip, made when they are asked for.
+        privacy: what is kept about somebody.
         commands: chat commands beside those that `bot.chat` knows, by name; whatever part has
             some enters them here.
     """
@@ -38,7 +46,39 @@ class Services:
     lineage: Lineage
     sources: Sources
     history: History
+    exports: Exports
+    privacy: Privacy
     commands: dict[str, Handler] = field(default_factory=dict)
+
+    @classmethod
+    def over(
+        cls,
+        config: Config,
+        *,
+        studio: Studio,
+        moderation: Moderation,
+        database: Database,
+        clock: Clock,
+        events: Events,
+        files: ClipFiles,
+        sources: Sources,
+    ) -> Services:
+        """Make what is not there yet out of what is."""
+        exports = Exports(config.data / "exports", config.data / "clips")
+        privacy = Privacy(
+            database=database,
+            clock=clock,
+            events=events,
+            rules=moderation.rules,
+            removal=moderation.removal,
+            files=files,
+            sources=sources,
+            exports=exports,
+        )
+        lineage = Lineage(studio, sources, config.data / "clips")
+        return cls(
+            config, studio, moderation, lineage, sources, History(database), exports, privacy
+        )
 
     @property
     def clips(self) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.jobs import Requester
@@ -118,6 +118,12 @@ class Bans:
     def remember(self, ban: Ban) -> None:
         """It is committed, so it holds."""
         self._known[ban.platform, ban.community, ban.user] = ban
+
+    def forget_name(self, platform: str, user: str, name: str) -> None:
+        """Somebody is called `name` from now on, and no reason is known any more."""
+        for key, ban in self._known.items():
+            if (ban.platform, ban.user) == (platform, user):
+                self._known[key] = replace(ban, name=name, reason="")
 
     def forget(self, ban: Ban) -> None:
         """It is over."""

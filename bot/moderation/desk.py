@@ -67,6 +67,7 @@ class Moderation:
     rules: Rulebook
     people: People
     control: Control
+    removal: Removal
 
     @classmethod
     def over(
@@ -94,4 +95,4 @@ class Moderation:
             rules.settings,
             wake_scheduler,
         )
-        return cls(rules, people, control)
+        return cls(rules, people, control, removal)

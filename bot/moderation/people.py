@@ -136,6 +136,36 @@ class People:
         self._events.publish(JobChanged(row["id"]))
         return str(row["id"])
 
+    # Single riffs ---------------------------------------------------------------------------
+
+    async def delete_riff(self, by: Requester, job_id: str) -> None:
+        """Take a riff away from every view, and end it if it is not finished: its requester may,
+        and a moderator of where it was asked for.
+
+        Raises:
+            NotFoundRefusal: no such riff, or it was taken away before.
+            ForbiddenRefusal: `by` may not.
+        """
+
+        def work(tx: sqlite3.Connection) -> None:
+            row = tx.execute(
+                "SELECT platform, community, user, user_name FROM jobs "
+                "WHERE id = ? AND hidden IS NULL",
+                (job_id,),
+            ).fetchone()
+            if row is None:
+                raise NotFoundRefusal("That riff is gone already.")
+            if not self._access.may_end(by, Requester(*row)):
+                raise ForbiddenRefusal("Only the one who asked for a riff can delete it.")
+            tx.execute("UPDATE jobs SET hidden = 'message' WHERE id = ?", (job_id,))
+            if (by.platform, by.user) != (row["platform"], row["user"]):
+                where = (row["platform"], row["community"])
+                self._audit.note(tx, by, where, "riff-delete", job_id)
+
+        await self._database.write(work)
+        await self._removal.end([job_id])
+        self._events.publish(JobChanged(job_id))
+
     # Finding people -------------------------------------------------------------------------
 
     async def named(self, where: Requester, text: str) -> tuple[Requester, str]:

@@ -88,11 +88,15 @@ class ScopedSettings:
 
     async def load(self) -> None:
         """Read what is stored. What this version does not know is left alone and ignored."""
-        rows = await self._database.read(lambda db: db.execute("SELECT * FROM settings").fetchall())
-        for row in rows:
-            if row["key"] in KEYS:
-                scope = Scope(row["platform"], row["community"], row["channel"], row["user"])
-                self._values.setdefault(scope, {})[row["key"]] = json.loads(row["value"])
+        async with self._turn:
+            rows = await self._database.read(
+                lambda db: db.execute("SELECT * FROM settings").fetchall()
+            )
+            self._values = {}
+            for row in rows:
+                if row["key"] in KEYS:
+                    scope = Scope(row["platform"], row["community"], row["channel"], row["user"])
+                    self._values.setdefault(scope, {})[row["key"]] = json.loads(row["value"])
 
     # Reading --------------------------------------------------------------------------------
 

@@ -126,6 +126,19 @@ class ClipFiles:
             log.info("%d files of old clips were removed, %.1f MB", len(victims), removed / 1e6)
         return removed
 
+    async def remove_unreferenced(self, paths: Sequence[str]) -> int:
+        """Remove those of these files that belong to no job (any more); returns how many."""
+
+        def work(tx: sqlite3.Connection) -> list[str]:
+            gone = [path for path in dict.fromkeys(paths) if not _belongs_to_a_job(tx, path)]
+            tx.executemany("DELETE FROM files WHERE path = ?", [(path,) for path in gone])
+            return gone
+
+        async with self._turn:
+            gone = await self._database.write(work)
+            await asyncio.to_thread(_remove, self.root, gone)
+        return len(gone)
+
     async def clean_up(self) -> None:
         """After a start: remove what an earlier one left in the work folder or never recorded."""
         async with self._turn:
@@ -230,6 +243,10 @@ def _adopt(root: Path, clip: Clip) -> tuple[Clip, list[StoredFile]]:
 
 def _is_recorded(db: sqlite3.Connection, path: str) -> bool:
     return db.execute("SELECT 1 FROM files WHERE path = ?", (path,)).fetchone() is not None
+
+
+def _belongs_to_a_job(db: sqlite3.Connection, path: str) -> bool:
+    return db.execute("SELECT 1 FROM clip_files WHERE path = ?", (path,)).fetchone() is not None
 
 
 def _total(db: sqlite3.Connection) -> int:

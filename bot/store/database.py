@@ -146,6 +146,8 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute("PRAGMA foreign_keys = ON")
+    # What people have deleted is overwritten, not only marked as free.
+    connection.execute("PRAGMA secure_delete = ON")
     return connection
 
 

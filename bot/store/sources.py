@@ -10,7 +10,7 @@ import asyncio
 import hashlib
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from bot.clock import Clock
@@ -64,6 +64,25 @@ class Sources:
             for sha256, _ in victims:
                 await asyncio.to_thread(self.path(sha256).unlink, missing_ok=True)
         return sum(size for _, size in victims)
+
+    async def remove_unreferenced(self, hashes: Sequence[str]) -> int:
+        """Remove those of these sources that no job names (any more); returns how many."""
+
+        def work(tx: sqlite3.Connection) -> list[str]:
+            named = "SELECT 1 FROM job_sources WHERE sha256 = ?"
+            gone = [
+                sha256
+                for sha256 in dict.fromkeys(hashes)
+                if tx.execute(named, (sha256,)).fetchone() is None
+            ]
+            tx.executemany("DELETE FROM sources WHERE sha256 = ?", [(one,) for one in gone])
+            return gone
+
+        async with self._turn:
+            gone = await self._database.write(work)
+            for sha256 in gone:
+                await asyncio.to_thread(self.path(sha256).unlink, missing_ok=True)
+        return len(gone)
 
     async def clean_up(self) -> None:
         """After a start: remove halves of files."""

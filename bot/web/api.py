@@ -4,7 +4,8 @@
                                mix, "source" (and "mask") a remix of an upload
     GET    /api/riffs/{id}     → Riff
     DELETE /api/riffs/{id}     → 204: cancelled
-    POST   /api/chat           {"text": "!riff …"} → 202 {"riff": Riff} or 200 {"reply": …}
+    POST   /api/chat           {"text": "!riff …"} → 202 {"riff": Riff} or 200 {"reply": …}, which
+                               may bring a "file": {"name", "type", "data" (base64)}
     GET    /api/room           → {"riffs": [Riff, …]}, the local chat's latest
     POST   /api/session        → {"session", "user", "name", "role"}
     POST   /api/owner          {"token"} → {"role": "owner"}
@@ -17,6 +18,7 @@ Refusals are `{"error": sentence, "retry_after"?: seconds}` with 400, 403, 404 o
 from __future__ import annotations
 
 import asyncio
+import base64
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -37,6 +39,7 @@ from bot.errors import (
     Refusal,
 )
 from bot.jobs import Address
+from bot.moderation.commands import Reply
 from bot.names import file_stem
 from bot.studio import Studio
 from bot.web.bodies import read_json
@@ -122,7 +125,12 @@ class Api:
         if isinstance(answer, Taken):
             return web.json_response({"riff": riff_json(answer.view, visitor.user)}, status=202)
         # Only who typed it reads the answer.
-        return web.json_response({"reply": _NO_COMMAND if answer is None else answer.text})
+        reply = Reply(_NO_COMMAND) if answer is None else answer
+        body: dict[str, Any] = {"reply": reply.text}
+        if (file := reply.file) is not None:
+            data = base64.b64encode(file.data).decode()
+            body["file"] = {"name": file.name, "type": file.media_type, "data": data}
+        return web.json_response(body)
 
     async def room(self, request: web.Request) -> web.Response:
         """The local chat's latest riffs, oldest first."""

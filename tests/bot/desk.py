@@ -7,11 +7,10 @@ from pathlib import Path
 
 from bot.chat import Answer, ChatDesk, Said, Taken
 from bot.config import Config
-from bot.history import History
 from bot.jobs import Address, Job, Requester
-from bot.lineage import Lineage
 from bot.services import Services
-from bot.store.clipfiles import Budget
+from bot.store.claims import StoredFile
+from bot.store.clipfiles import Budget, ClipFiles
 from bot.store.sources import Sources
 from generation.request import Clip
 from tests.bot.conftest import Kit, moderated
@@ -53,7 +52,8 @@ class Desk:
             path.write_bytes(data)
             files[kind] = f"{job.id[:2]}/{job.id}.{kind}"
         clip = Clip(0, files, 5.12, 44100, 225_792, {"seed": str(job.request.seed)})
-        assert await self.kit.ledger.record_rendered(job, [clip])
+        stored = [StoredFile(files[kind], len(data)) for kind, data in (contents or {}).items()]
+        assert await self.kit.ledger.record_rendered(job, [clip], stored)
         found = await self.kit.ledger.job(job.id)
         assert found is not None
         return found
@@ -63,8 +63,20 @@ async def open_desk(kit: Kit, data: Path) -> Desk:
     """Everything real but the worker."""
     moderation = await moderated(kit)
     sources = Sources(data / "sources", kit.database, kit.clock, Budget(10**9, None))
-    lineage = Lineage(kit.studio, sources, data / "clips")
-    services = Services(
-        Config(data=data), kit.studio, moderation, lineage, sources, History(kit.database)
+    services = Services.over(
+        Config(data=data),
+        studio=kit.studio,
+        moderation=moderation,
+        database=kit.database,
+        clock=kit.clock,
+        events=kit.events,
+        files=files_of(kit, data),
+        sources=sources,
     )
     return Desk(kit, services, ChatDesk(services))
+
+
+def files_of(kit: Kit, data: Path) -> ClipFiles:
+    """The clips folder below `data`."""
+    (data / "clips").mkdir(exist_ok=True)
+    return ClipFiles(data / "clips", data / "work", kit.database, kit.clock, Budget(10**9, None))

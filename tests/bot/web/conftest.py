@@ -7,14 +7,13 @@ import aiohttp
 import pytest
 
 from bot.config import Config, WebConfig
-from bot.history import History
-from bot.lineage import Lineage
 from bot.services import Services
 from bot.store.clipfiles import Budget
 from bot.store.sources import Sources
 from bot.web.identity import Identity
 from bot.web.server import LocalWeb
 from tests.bot.conftest import Kit, moderation_of
+from tests.bot.desk import files_of
 from tests.bot.web.site import Site
 
 
@@ -22,13 +21,15 @@ from tests.bot.web.site import Site
 async def site(kit: Kit, tmp_path: Path) -> AsyncIterator[Site]:
     health = {"state": "starting", "detail": "Loading."}
     sources = Sources(tmp_path / "sources", kit.database, kit.clock, Budget(10**9, None))
-    services = Services(
+    services = Services.over(
         Config(data=tmp_path, web=WebConfig(port=0)),
-        kit.studio,
-        await moderation_of(kit),
-        Lineage(kit.studio, sources, tmp_path / "clips"),
-        sources,
-        History(kit.database),
+        studio=kit.studio,
+        moderation=await moderation_of(kit),
+        database=kit.database,
+        clock=kit.clock,
+        events=kit.events,
+        files=files_of(kit, tmp_path),
+        sources=sources,
     )
     web = LocalWeb(services, Identity(b"s" * 32), lambda: health)
     await web.start()
