@@ -18,6 +18,7 @@ from bot import app
 from bot.config import Config, ConfigError, load_config
 from bot.errors import Refusal
 from bot.make_cli import add_config_option, add_make_command
+from bot.upgrade import offer_better
 from generation.download_cli import add_download_command
 from generation.errors import GenerationError
 from generation.media_cli import add_commands as add_media_commands
@@ -91,11 +92,15 @@ async def _serve(config: Config) -> int:
                 threading.Thread(
                     target=webbrowser.open, args=(running.web.owner_url,), daemon=True
                 ).start()
+        terminal = sys.stdin.fileno() if sys.stdin is not None and sys.stdin.isatty() else None
+        offer = asyncio.create_task(offer_better(running.worker, config.data, terminal))
         stopping = asyncio.create_task(stop.wait())
         done, _ = await asyncio.wait(
             {stopping, *running.tasks}, return_when=asyncio.FIRST_COMPLETED
         )
         stopping.cancel()
+        offer.cancel()
+        await asyncio.wait([offer])
         failed = [task for task in done if task is not stopping]
         for task in failed:
             log.critical("a part of Riffbot failed and it has to stop", exc_info=task.exception())

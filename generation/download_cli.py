@@ -10,9 +10,10 @@ import sys
 from typing import Any
 
 from generation.errors import GenerationError
-from generation.hub import Download, Wanted, fetch
+from generation.hub import RIFFUSION, Download, Wanted, fetch
 
-RIFFUSION = "riffusion/riffusion-model-v1"
+DECLINED = 3
+"""Exit status where the owner said no."""
 
 
 class DeclinedError(GenerationError):
@@ -40,7 +41,11 @@ def _download(arguments: argparse.Namespace) -> int:
 
     half = choose_placement(choose_device(arguments.device)).half
     bar = _Bar(arguments.name, ask=not arguments.yes)
-    folder = fetch(arguments.name, wanted=Wanted.CHECKPOINT, half=half, on_download=bar)
+    try:
+        folder = fetch(arguments.name, wanted=Wanted.CHECKPOINT, half=half, on_download=bar)
+    except DeclinedError as error:
+        print(f"riffbot: {error}", file=sys.stderr)
+        return DECLINED
     bar.clear()
     licence = read_licence(folder)
     print(f"{arguments.name} is in {folder}")

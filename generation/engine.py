@@ -17,13 +17,8 @@ from PIL import Image
 from generation import inversion
 from generation.artist import Artist, Moment
 from generation.audio import png_bytes
-from generation.checkpoint import (
-    STARTER,
-    Checkpoint,
-    CheckpointOptions,
-    choose_device,
-    load_checkpoint,
-)
+from generation.automatic import Choice, load_chosen
+from generation.checkpoint import STARTER, Checkpoint, CheckpointOptions, choose_device
 from generation.errors import GenerationError
 from generation.finishing import AUDIO_FILES, sound_bytes, sound_of, write_files
 from generation.ladder import is_out_of_memory
@@ -53,7 +48,8 @@ class EngineOptions:
     """How the engine runs.
 
     Attributes:
-        checkpoint: `starter`, or what else `generation.checkpoint.load_checkpoint` takes.
+        checkpoint: `auto` (see `generation.automatic`), `starter`, or what else
+            `generation.checkpoint.load_checkpoint` takes.
         device: `auto`, `cpu`, `cuda` or `mps`.
         threads: processor threads for torch; 0 lets torch choose.
         inversion: quality preset of `generation.inversion`.
@@ -102,20 +98,27 @@ class Engine:
             torch.set_num_threads(options.threads)
         self._options = options
         self._params = SpectrogramParams()
-        self.checkpoint = checkpoint or load_checkpoint(
-            options.checkpoint, choose_device(options.device), options.for_checkpoint
-        )
+        self._choice = Choice(options.checkpoint)
+        if checkpoint is None:
+            self._choice, checkpoint = load_chosen(
+                options.checkpoint, choose_device(options.device), options.for_checkpoint
+            )
+        self.checkpoint = checkpoint
         sources = Path(options.sources) if options.sources else None
         self._planner = Planner(self.checkpoint, self._params, sources)
-        self._artist = Artist(self.checkpoint, self._params, _seed_loops(options.checkpoint))
+        self._artist = Artist(self.checkpoint, self._params, _seed_loops(self._choice.name))
 
     @property
     def model(self) -> Mapping[str, str]:
-        """Name and hash of the checkpoint, and how many riffs to draw together at best."""
+        """Name and hash of the checkpoint, and how many riffs to draw together at best.
+
+        Where a download would give this machine a better checkpoint, `better` names that.
+        """
         return {
             "name": self.checkpoint.preferences.name,
             "hash": self.checkpoint.fingerprint,
             "batch": str(1 if self.checkpoint.device.type == "cpu" else _GPU_BATCH),
+            "better": self._choice.better,
         }
 
     def warm_up(self) -> None:

@@ -20,6 +20,9 @@ from generation.layout import choose_files, choose_weights
 
 DEFAULT_CONFIGS = "stable-diffusion-v1-5/stable-diffusion-v1-5"
 
+RIFFUSION = "riffusion/riffusion-model-v1"
+"""The checkpoint that started it all: about 4 GB, for a GPU."""
+
 _ID = re.compile(r"(?P<repo>[\w][\w.-]*/[\w][\w.-]*)(?:@(?P<revision>[\w][\w./-]*))?")
 _ETAG = re.compile(r"[\w-]{8,128}")
 _LARGE = 1_000_000
@@ -93,6 +96,17 @@ def fetch(
             f"offline: get it with riffbot download {name}, or use another; {_STARTER_WORKS}."
         )
     return folder.download(wanted, half, on_download or (lambda progress: None))
+
+
+def is_kept(
+    name: str, *, wanted: Wanted = Wanted.CHECKPOINT, half: bool = False, cache: Path | None = None
+) -> bool:
+    """Whether a repository was downloaded completely, for `fetch` with the same arguments."""
+    matched = _ID.fullmatch(name)
+    if matched is None:
+        return False
+    repository = _Repository(matched["repo"], matched["revision"] or "main", cache)
+    return repository.kept(wanted, half) is not None
 
 
 @dataclass(frozen=True, slots=True)

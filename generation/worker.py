@@ -149,6 +149,7 @@ class Worker:
         self._life: _Life | None = None
         self._desk = Desk(self._send)
         self._ready = asyncio.Event()
+        self._renewing = False
         self._backoff = Backoff(options.first_pause, options.longest_pause)
         self._breaker = Breaker(
             deaths=options.deaths,
@@ -209,6 +210,10 @@ class Worker:
     def watch(self, job_id: str, on: bool) -> None:
         """Turn previews of a job on or off while it is drawn."""
         self._desk.watch(job_id, on)
+
+    def renew(self) -> None:
+        """Replace the child as soon as it has nothing to do: it looks anew at what it can use."""
+        self._renewing = True
 
     def _send(self, message: Mapping[str, Any]) -> None:
         """To the child, if there is one; the end of one that is gone settles its jobs."""
@@ -359,6 +364,9 @@ class Worker:
 
     def _check_memory(self, life: _Life, memory: int) -> None:
         life.memory = memory
+        if self._renewing and life.ready and self._desk.is_empty:
+            self._renewing = False
+            self._end(life, "is replaced as was asked for", planned=True)
         if memory > life.memory_hard_limit:
             self._end(life, f"holds {memory / _GIB:.1f} GiB, which is far too much")
         elif memory > life.memory_limit and life.worked and self._desk.is_empty:

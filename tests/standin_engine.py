@@ -55,14 +55,18 @@ def load(settings: Mapping[str, Any]) -> StandIn:
 
     Settings: `step_seconds` (0.002) and `steps` (4) of every batch, whatever its size; `delay` of
     the start in seconds; `broken_while` and `crash_while`: paths of files as long as which exist,
-    the start fails with a sentence, or with a segmentation fault.
+    the start fails with a sentence, or with a segmentation fault; `better` and `better_until`: a
+    checkpoint that it would rather have, and a path that exists when that is there.
     """
     time.sleep(settings.get("delay", 0))
     if Path(settings.get("broken_while", "")).is_file():
         raise GenerationError("The stand-in was told not to start.")
     if Path(settings.get("crash_while", "")).is_file():
         os.kill(os.getpid(), signal.SIGSEGV)
-    return StandIn(settings.get("step_seconds", 0.002), settings.get("steps", 4))
+    engine = StandIn(settings.get("step_seconds", 0.002), settings.get("steps", 4))
+    if "better" in settings and not Path(settings["better_until"]).exists():
+        engine.model = {**engine.model, "better": settings["better"]}
+    return engine
 
 
 class StandIn:
