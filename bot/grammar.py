@@ -68,6 +68,12 @@ _FOLLOW: Mapping[How, tuple[str, ...]] = {
     "remix": ("strength", "length", "bpm", "negative", "seed", "steps", "guidance", "sampler"),
 }
 _REMIX = (*_DRAWING, "strength", "clips")
+OPTIONS_OF: Mapping[str, tuple[str, ...]] = {
+    "riff": _RIFF,
+    "blend": _BLEND,
+    **{how: options for how, options in _FOLLOW.items()},
+}
+"""The options that each command takes, for platforms with forms and menus."""
 
 _COMMAND = re.compile(r"\s*!(?P<name>[A-Za-z]+)(?:\s+(?P<rest>.*))?\s*\Z", re.DOTALL)
 _OPTION = re.compile(r"(?:(?<=\s)|\A)--(?P<name>[A-Za-z][\w-]*)(?P<equals>=?)")

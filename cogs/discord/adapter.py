@@ -20,7 +20,7 @@ from bot.jobs import Delivery
 from bot.services import Services
 from cogs.discord.client import RiffbotClient
 from cogs.discord.delivery import Postman
-from cogs.discord.features import make_features
+from cogs.discord.features import DYNAMIC_ITEMS, make_features
 from cogs.discord.parts import Parts
 from cogs.discord.place import PLATFORM
 from cogs.discord.status import EDIT_INTERVAL, StatusBoard
@@ -160,9 +160,10 @@ class DiscordAdapter:
         """One client, from its sign-in until its connection ends."""
         client = RiffbotClient(
             make_features(self._parts),
+            self._parts,
+            dynamic_items=DYNAMIC_ITEMS,
             message_content=self._message_content,
             sync=not self._synced,
-            prefix=self._config.prefix,
         )
         try:
             await client.login(self._token)

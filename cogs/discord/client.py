@@ -10,8 +10,10 @@ from typing import Any
 import discord
 from discord import app_commands
 from discord.ext import commands
+from discord.ui import DynamicItem
 
 from cogs.discord.faults import LET_GO, answer_error, whisper
+from cogs.discord.parts import Parts
 
 log = logging.getLogger(__name__)
 
@@ -61,7 +63,7 @@ class RiffbotTree(app_commands.CommandTree[Any]):
     ) -> None:
         """Tell the user in a sentence; a fault is in the log with an id."""
         if interaction.type is not discord.InteractionType.autocomplete:
-            await answer_error(interaction, error, interaction.client.prefix)
+            await answer_error(interaction, error, interaction.client.parts.prefix)
 
 
 class RiffbotClient(commands.AutoShardedBot):
@@ -74,18 +76,20 @@ class RiffbotClient(commands.AutoShardedBot):
     def __init__(
         self,
         cogs: Sequence[commands.Cog],
+        parts: Parts,
         *,
+        dynamic_items: Sequence[type[DynamicItem[Any]]] = (),
         message_content: bool = True,
         sync: bool = True,
-        prefix: str = "!",
     ) -> None:
         """Nothing connects yet.
 
         Args:
             cogs: the features.
+            parts: what buttons and forms reach the studio by: `interaction.client.parts`.
+            dynamic_items: buttons that work after a restart.
             message_content: whether to ask for the text of messages, which is a privilege.
             sync: whether to tell Discord what the slash commands are.
-            prefix: what typed commands begin with.
         """
         # No voice here, so nobody needs to be told that its libraries are missing.
         discord.VoiceClient.warn_nacl = False
@@ -104,11 +108,12 @@ class RiffbotClient(commands.AutoShardedBot):
             max_messages=None,
             max_ratelimit_timeout=_LONGEST_RATE_LIMIT,
         )
-        self.prefix = prefix
+        self.parts = parts
         self.closing = False
         self.operators: frozenset[int] = frozenset()
         self.synced = False
         self._features = cogs
+        self._dynamic_items = dynamic_items
         self._sync = sync
         self._under_way: set[asyncio.Task[Any]] = set()
 
@@ -128,6 +133,9 @@ class RiffbotClient(commands.AutoShardedBot):
         self.operators = _operators(self.application)
         for cog in self._features:
             await self.add_cog(cog)
+            for command in getattr(cog, "made_commands", ()):
+                self.tree.add_command(command)
+        self.add_dynamic_items(*self._dynamic_items)
         if self._sync:
             self.begin(asyncio.create_task(self._tell_commands(), name="discord:commands"))
 

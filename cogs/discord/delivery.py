@@ -82,8 +82,9 @@ class Postman:
         place = Place.from_address(delivery.address)
         post = await self._compose(delivery.job)
         status = self._board.find(place)
-        # Where this run posted the status and nothing was tried yet, there can be no answer.
-        fresh = delivery.attempts == 0 and status is not None and status.message_id is not None
+        # Where this run posted the status and nothing was tried yet, there can be no answer. The
+        # status of an interaction has to be searched for, because only its token knew its id.
+        fresh = delivery.attempts == 0 and status is not None and bool(status.message_id)
         async with _explained(self._client):
             if place.token is not None and status is not None:
                 await self._board.settle(status)

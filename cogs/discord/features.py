@@ -1,14 +1,29 @@
-"""Everything that the bot can do on Discord: one cog for each feature, listed here."""
+"""Everything that the bot can do on Discord: one cog for each feature, listed here.
+
+A cog is made with `Parts`. Commands that it makes itself, as `cogs.discord.slash` does, and context
+menus are in its attribute `made_commands`; decorated ones are found by discord.py. Persistent
+buttons (`DynamicItem`) are in `DYNAMIC_ITEMS`.
+"""
 
 from __future__ import annotations
 
-from discord.ext import commands
+from typing import Any
 
+from discord.ext import commands
+from discord.ui import DynamicItem
+
+from cogs.discord.making import MakingCog
 from cogs.discord.messages import MessagesCog
 from cogs.discord.parts import Parts
 
-FEATURES: tuple[type[commands.Cog], ...] = (MessagesCog,)
-"""Each is made with `Parts`. A new feature is a file of its own and an entry here."""
+FEATURES: tuple[type[commands.Cog], ...] = (
+    MessagesCog,
+    MakingCog,
+)
+"""A new feature is a file of its own and an entry here."""
+
+DYNAMIC_ITEMS: tuple[type[DynamicItem[Any]], ...] = ()
+"""Buttons that work after a restart."""
 
 
 def make_features(parts: Parts) -> list[commands.Cog]:

@@ -15,6 +15,11 @@ PLATFORM = "discord"
 _TOKEN_LIVES = timedelta(minutes=14, seconds=45)
 
 
+def now() -> datetime:
+    """The present, on the clock by which Discord's ids tell when they were made."""
+    return datetime.now(UTC)
+
+
 @dataclass(frozen=True, slots=True)
 class Token:
     """What an interaction is answered with, for 15 minutes.
@@ -118,7 +123,7 @@ class Place:
     def is_fresh(self) -> bool:
         """Whether an interaction can still be answered with its token."""
         asked = discord.utils.snowflake_time(self.message_id)
-        return self.token is not None and datetime.now(UTC) - asked < _TOKEN_LIVES
+        return self.token is not None and now() - asked < _TOKEN_LIVES
 
     def reference(self) -> discord.MessageReference:
         """For replying to the message, or just posting where it was if it is gone by then."""

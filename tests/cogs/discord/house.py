@@ -29,7 +29,7 @@ from bot.studio import Studio
 from cogs.discord.adapter import DiscordAdapter
 from generation.request import Clip, Progress
 from tests.clock import HandClock
-from tests.peers.discord import Channel, DiscordPeer, Message, User
+from tests.peers.discord import Channel, DiscordPeer, Interaction, Message, User
 
 T = TypeVar("T")
 RIFFS_AT_ONCE = 3
@@ -59,7 +59,7 @@ class House:
     async def connect(self) -> None:
         """Start the adapter and wait until it hears what is said."""
         await self.adapter.start()
-        await self.until(lambda: self.peer.gateway.connected)
+        await self.until(lambda: self.peer.gateway.connected and self.peer.world.commands.synced)
         self.outbox_task = asyncio.create_task(self.outbox.run())
 
     async def disconnect(self) -> None:
@@ -75,6 +75,13 @@ class House:
     def say(self, text: str, channel: Channel | None = None) -> Message:
         """The member writes."""
         return self.peer.world.say(channel or self.channel, self.member, text)
+
+    def slash(
+        self, name: str, where: Channel | User | None = None, /, **options: object
+    ) -> Interaction:
+        """The member uses a slash command; `from_` is the option `from`."""
+        given = {key.removesuffix("_"): value for key, value in options.items()}
+        return self.peer.world.slash(where or self.channel, self.member, name, given)
 
     def replies(self, message: Message) -> list[Message]:
         """What the bot answered to a message, and is still there."""
