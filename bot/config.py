@@ -15,6 +15,7 @@ import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_settings import (
@@ -37,6 +38,18 @@ class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _public_address(url: str) -> str:
+    """Empty, or where others reach the web server: no path, query or password."""
+    if not url:
+        return ""
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname or "@" in parts.netloc:
+        raise ValueError("it has to look like https://riffs.example.org")
+    if parts.query or parts.fragment or parts.path.strip("/"):
+        raise ValueError("it ends after the host name and port")
+    return f"{parts.scheme}://{parts.netloc}"
+
+
 class WebConfig(_Section):
     """The local web: chat page and HTTP API."""
 
@@ -44,6 +57,7 @@ class WebConfig(_Section):
     host: str = "127.0.0.1"
     port: int = Field(default=7433, ge=0, le=65535)
     allowed_hosts: tuple[str, ...] = ()
+    public_url: Annotated[str, AfterValidator(_public_address)] = ""
     open_browser: bool = True
     riffusion_api: bool = True
     riffusion_steps: int = Field(default=25, ge=1, le=100)

@@ -46,6 +46,34 @@ class History:
 
         return await self._database.read(work)
 
+    async def parent(self, job: Job) -> Job | None:
+        """The riff whose clip this one was built on, where it is known and of the same place.
+
+        A source is named by its content, and so are the files of clips.
+        """
+        names = [
+            f"{source.sha256[:2]}/{source.sha256}.{kind}"
+            for source in job.request.sources
+            if source.role == "init"
+            for kind in ("png", "wav")
+        ]
+        where = job.requester
+
+        def work(db: sqlite3.Connection) -> Job | None:
+            for name in names:
+                row = db.execute(
+                    "SELECT j.* FROM clip_files c JOIN jobs j ON j.id = c.job_id "
+                    "WHERE c.path = ? AND j.platform = ? AND j.community = ? "
+                    "AND (? <> '' OR j.user = ?) AND j.hidden IS NULL AND j.id <> ? "
+                    "ORDER BY j.seq LIMIT 1",
+                    (name, where.platform, where.community, where.community, where.user, job.id),
+                ).fetchone()
+                if row is not None:
+                    return job_with_clips(db, row)
+            return None
+
+        return await self._database.read(work) if names else None
+
     async def prompts(self, requester: Requester, typed: str = "", limit: int = 25) -> list[str]:
         """Prompts that they asked for here, for completing what they type.
 

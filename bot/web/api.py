@@ -23,7 +23,6 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
@@ -43,6 +42,7 @@ from bot.moderation.commands import Reply
 from bot.names import file_stem
 from bot.studio import Studio
 from bot.web.bodies import read_json
+from bot.web.clip_page import attachment
 from bot.web.identity import COMMUNITY, PLATFORM, SESSION_HEADER, Identity, Visitor
 from bot.web.views import MEDIA_TYPES, riff_json
 from generation.errors import BadRequestError
@@ -171,7 +171,7 @@ class Api:
         }
         if request.query.get("download"):
             stem = file_stem(job.request.prompt, job.request.seed)
-            headers["Content-Disposition"] = _attachment(f"{stem}{match['index'] or ''}.{kind}")
+            headers["Content-Disposition"] = attachment(f"{stem}{match['index'] or ''}.{kind}")
         return web.FileResponse(path, headers=headers)
 
     async def healthz(self, request: web.Request) -> web.Response:
@@ -212,9 +212,3 @@ async def answer_refusals(request: web.Request, handler: Handler) -> web.StreamR
         )
     except web.HTTPRequestEntityTooLarge:
         return web.json_response({"error": "That is more than I can read at once."}, status=413)
-
-
-def _attachment(name: str) -> str:
-    """A Content-Disposition value for a file name in any script (RFC 6266)."""
-    plain = name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_")
-    return f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}"

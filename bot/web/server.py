@@ -6,6 +6,7 @@ from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -16,6 +17,7 @@ from bot.seed_images import SeedImages
 from bot.services import Services
 from bot.web.api import Api, answer_refusals
 from bot.web.building import Building
+from bot.web.clip_page import ClipPage
 from bot.web.identity import PLATFORM, Identity
 from bot.web.moderation import ModerationDesk
 from bot.web.riffusion import RiffusionApi
@@ -49,7 +51,8 @@ class LocalWeb:
         building = Building(services.lineage, sources, identity)
         desk = ModerationDesk(services.moderation, identity)
         api = Api(studio, identity, clips, health, ChatDesk(services))
-        routes = [*api.routes(), *building.routes(), *desk.routes()]
+        page = ClipPage(studio, services.history, services.exports, _STATIC, config.public_url)
+        routes = [*api.routes(), *building.routes(), *desk.routes(), *page.routes()]
         if config.riffusion_api:
             images = SeedImages(config.seed_images)
             steps = config.riffusion_steps
@@ -96,7 +99,8 @@ class LocalWeb:
         await self._runner.cleanup()
 
     def _make_app(self, routes: list[web.RouteDef]) -> web.Application:
-        hosts = {self._config.host, *self._config.allowed_hosts}
+        public = urlsplit(self._config.public_url).hostname
+        hosts = {self._config.host, *self._config.allowed_hosts, *filter(None, [public])}
         app = web.Application(
             middlewares=[answer_refusals, guard(hosts)], client_max_size=_MAX_BODY
         )

@@ -72,10 +72,10 @@ async function postTyped(text) {
 }
 
 async function post(text) {
-  const { riff, reply } = await api.chat(text);
+  const { riff, reply, file } = await api.chat(text);
   if (riff) return took(riff);
   const help = text.trim().startsWith("!");
-  stream.reply(text, reply, help ? null : () => say(() => composer.send(`!riff ${text}`)));
+  stream.reply(text, reply, help ? null : () => say(() => composer.send(`!riff ${text}`)), file);
   announce(reply);
   showWelcome();
   stream.toBottom();

@@ -61,14 +61,16 @@ export class Stream extends EventTarget {
     this.dispatchEvent(new CustomEvent("news", { detail: { card, before } }));
   }
 
-  /** An answer for this tab alone; `riffIt`, if given, makes a riff of what was said. */
-  reply(said, answer, riffIt = null) {
+  /** An answer for this tab alone; `riffIt`, if given, makes a riff of what was said; `file` is
+      { name, type, data (base64) } to be saved. */
+  reply(said, answer, riffIt = null, file = null) {
     const item = stamp("reply-template");
     find(".said", item).textContent = said;
     find(".answer", item).textContent = answer;
     const button = find("button", item);
     button.hidden = !riffIt;
     button.addEventListener("click", riffIt);
+    if (file) find(".answer", item).append(" ", fileLink(file));
     this.#insert(item, Date.now() / 1000);
     this.toBottom();
   }
@@ -141,4 +143,10 @@ export function showExamples(prompts, choose) {
       return make("li", {}, button);
     }),
   );
+}
+
+function fileLink({ name, type, data }) {
+  const bytes = Uint8Array.from(atob(data), (character) => character.codePointAt(0));
+  const href = URL.createObjectURL(new Blob([bytes], { type }));
+  return make("a", { href, download: name, textContent: `Save ${name}` });
 }
