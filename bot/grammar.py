@@ -71,7 +71,7 @@ _REMIX = (*_DRAWING, "strength", "clips")
 OPTIONS_OF: Mapping[str, tuple[str, ...]] = {
     "riff": _RIFF,
     "blend": _BLEND,
-    **{how: options for how, options in _FOLLOW.items()},
+    **dict(_FOLLOW.items()),
 }
 """The options that each command takes, for platforms with forms and menus."""
 

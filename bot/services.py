@@ -16,6 +16,7 @@ from bot.moderation.desk import Moderation
 from bot.privacy import Privacy
 from bot.store.clipfiles import ClipFiles
 from bot.store.database import Database
+from bot.store.receipts import Receipts
 from bot.store.sources import Sources
 from bot.studio import Studio
 
@@ -36,6 +37,7 @@ class Services:
         history: what somebody asked for before.
         exports: other files of a clip, made when they are asked for.
         privacy: what is kept about somebody.
+        receipts: where answers were posted.
         commands: chat commands beside those that `bot.chat` knows, by name; whatever part has
             some enters them here.
     """
@@ -48,6 +50,7 @@ class Services:
     history: History
     exports: Exports
     privacy: Privacy
+    receipts: Receipts
     commands: dict[str, Handler] = field(default_factory=dict)
 
     @classmethod
@@ -76,8 +79,9 @@ class Services:
             exports=exports,
         )
         lineage = Lineage(studio, sources, config.data / "clips")
+        history, receipts = History(database), Receipts(database)
         return cls(
-            config, studio, moderation, lineage, sources, History(database), exports, privacy
+            config, studio, moderation, lineage, sources, history, exports, privacy, receipts
         )
 
     @property

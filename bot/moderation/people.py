@@ -106,35 +106,44 @@ class People:
         if ban is not None and ban.by_platform:
             await self._lift(_the_platform(whom), ban)
 
-    async def on_message_deleted(self, platform: str, user: str, key: str) -> str | None:
+    async def on_message_deleted(self, platform: str, user: str | None, key: str) -> str | None:
         """A message that asked for a riff was deleted: the riff goes, and is shown no longer.
 
         Args:
-            platform, user: who wrote it.
+            platform, user: who wrote it; None where the platform does not tell.
             key: that the riff was submitted with.
 
         Returns:
             The riff's id, if there is one.
         """
+        row = await self._database.read(
+            lambda db: db.execute(
+                "SELECT id FROM jobs WHERE platform = ? AND ask_key = ? AND user = ifnull(?, user)",
+                (platform, key, user),
+            ).fetchone()
+        )
+        if row is not None:
+            await self.on_post_deleted(str(row["id"]))
+        return None if row is None else str(row["id"])
 
-        def work(tx: sqlite3.Connection) -> sqlite3.Row | None:
-            row: sqlite3.Row | None = tx.execute(
-                "SELECT id, community FROM jobs WHERE platform = ? AND user = ? AND ask_key = ?",
-                (platform, user, key),
+    async def on_post_deleted(self, job_id: str) -> None:
+        """What the platform showed of a riff was deleted there: it is shown no longer."""
+
+        def work(tx: sqlite3.Connection) -> bool:
+            row = tx.execute(
+                "UPDATE jobs SET hidden = 'message' WHERE id = ? AND hidden IS NULL "
+                "RETURNING platform, community, user",
+                (job_id,),
             ).fetchone()
             if row is not None:
-                tx.execute("UPDATE jobs SET hidden = 'message' WHERE id = ?", (row["id"],))
-                by = _the_platform(Requester(platform, row["community"], user, ""))
-                where = (platform, row["community"])
-                self._audit.note(tx, by, where, "message-deleted", row["id"])
-            return row
+                whose = Requester(row["platform"], row["community"], row["user"], "")
+                where = (row["platform"], row["community"])
+                self._audit.note(tx, _the_platform(whose), where, "message-deleted", job_id)
+            return row is not None
 
-        row = await self._database.write(work)
-        if row is None:
-            return None
-        await self._removal.end([row["id"]])
-        self._events.publish(JobChanged(row["id"]))
-        return str(row["id"])
+        if await self._database.write(work):
+            await self._removal.end([job_id])
+            self._events.publish(JobChanged(job_id))
 
     # Single riffs ---------------------------------------------------------------------------
 

@@ -20,10 +20,12 @@ from bot.jobs import Delivery
 from bot.services import Services
 from cogs.discord.client import RiffbotClient
 from cogs.discord.delivery import Postman
+from cogs.discord.faults import LET_GO
 from cogs.discord.features import DYNAMIC_ITEMS, make_features
 from cogs.discord.parts import Parts
-from cogs.discord.place import PLATFORM
+from cogs.discord.place import PLATFORM, Place
 from cogs.discord.status import EDIT_INTERVAL, StatusBoard
+from cogs.discord.takedown import take_back
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +115,18 @@ class DiscordAdapter:
         client = self._client
         if client is None or client.is_closed():
             raise DeliveryRetry("Discord is not connected", _NOT_CONNECTED_RETRY)
-        return await Postman(client, self._clips, self._board).deliver(delivery)
+        receipt = await Postman(client, self._clips, self._board).deliver(delivery)
+        await self._take_back_hidden(client, delivery, receipt)
+        return receipt
+
+    async def _take_back_hidden(
+        self, client: RiffbotClient, delivery: Delivery, receipt: str
+    ) -> None:
+        """A moderator may have hidden the riff while it was being uploaded."""
+        if not (await self._parts.services.studio.view(delivery.job.id)).job.hidden:
+            return
+        with suppress(*LET_GO):
+            await take_back(client, Place.from_address(delivery.address), receipt)
 
     async def stop(self) -> None:
         """Finish the messages at hand, then disconnect."""

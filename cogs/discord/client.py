@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import discord
 from discord import app_commands
@@ -45,6 +45,14 @@ def wanted_intents(*, message_content: bool) -> discord.Intents:
     intents.moderation = True  # bans, and time outs by way of the audit log
     intents.message_content = message_content  # without it `!riff` reads as empty in guilds
     return intents
+
+
+@runtime_checkable
+class Attached(Protocol):
+    """A feature that uses the connection by itself, not only to answer."""
+
+    def attach(self, client: RiffbotClient) -> None:
+        """The connection, before anything arrives."""
 
 
 class RiffbotTree(app_commands.CommandTree[Any]):
@@ -132,6 +140,8 @@ class RiffbotClient(commands.AutoShardedBot):
         """Take the features on, once the login worked and before events arrive."""
         self.operators = _operators(self.application)
         for cog in self._features:
+            if isinstance(cog, Attached):
+                cog.attach(self)
             await self.add_cog(cog)
             for command in getattr(cog, "made_commands", ()):
                 self.tree.add_command(command)

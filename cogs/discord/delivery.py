@@ -47,7 +47,8 @@ from cogs.discord.wording import (
 
 log = logging.getLogger(__name__)
 
-Send = Callable[[Post], Awaitable[int]]
+Send = Callable[[Post], Awaitable[str]]
+"""Posts in one place, and gives the receipt."""
 # Longer than an upload takes, short enough that one hanging connection does not hold up the rest.
 _TIMEOUT = 90.0
 _SEARCHED = 200
@@ -59,7 +60,7 @@ ELSEWHERE = "I could not answer where you asked, so here it is.\n"
 class _Found:
     """What earlier attempts left in a channel."""
 
-    answer_id: int | None = None
+    receipt: str | None = None
     status_id: int | None = None
 
 
@@ -73,7 +74,8 @@ class Postman:
         self._board = board
 
     async def deliver(self, delivery: Delivery) -> str:
-        """Post the answer and return the id of its message.
+        """Post the answer and return the id of its message, with the channel's and a slash before
+        it where it went elsewhere.
 
         Raises:
             DeliveryRetry: the connection or Discord itself is in trouble.
@@ -88,14 +90,14 @@ class Postman:
         async with _explained(self._client):
             if place.token is not None and status is not None:
                 await self._board.settle(status)
-            message_id = await self._replace_status(place, post)
-            if message_id is None:
-                message_id = await self._answer(place, post, fresh=fresh)
+            receipt = await self._replace_status(place, post)
+            if receipt is None:
+                receipt = await self._answer(place, post, fresh=fresh)
             if status is not None:
                 await self._board.close(status)
-        return str(message_id)
+        return receipt
 
-    async def _replace_status(self, place: Place, post: Post) -> int | None:
+    async def _replace_status(self, place: Place, post: Post) -> str | None:
         """Make the first answer to an interaction the result; None where that cannot be done.
 
         Doing it twice changes nothing, so it needs no search for an earlier attempt.
@@ -103,8 +105,9 @@ class Postman:
         if not place.is_fresh:
             return None
 
-        async def edit(fitting: Post) -> int:
-            return (await edit_original(self._client, place, fitting.text, fitting.uploads)).id
+        async def edit(fitting: Post) -> str:
+            made = await edit_original(self._client, place, fitting.text, fitting.uploads)
+            return str(made.id)
 
         try:
             return await self._post_fitting(edit, self._upload_limit(place), post)
@@ -114,16 +117,16 @@ class Postman:
             log.info("interaction %d is answered in its channel: %s", place.message_id, error)
             return None
 
-    async def _answer(self, place: Place, post: Post, *, fresh: bool) -> int:
+    async def _answer(self, place: Place, post: Post, *, fresh: bool) -> str:
         """Post the answer as a message, unless it is there already."""
         channel = place.channel(self._client)
         found = _Found() if fresh else await self._search(channel, place, post)
-        message_id = found.answer_id or await self._post(place, post, again=not fresh)
+        receipt = found.receipt or await self._post(place, post, again=not fresh)
         if found.status_id is not None:
             await self._board.erase(place, found.status_id)
-        return message_id
+        return receipt
 
-    async def _post(self, place: Place, post: Post, *, again: bool) -> int:
+    async def _post(self, place: Place, post: Post, *, again: bool) -> str:
         """Reply in the channel; where that is gone or closed to us, write to the requester."""
         reason = "the bot is not there"
         if place.token is None or place.token.bot_is_there:
@@ -140,29 +143,29 @@ class Postman:
             raise DeliveryImpossible(f"the direct message was refused: {reason}")
         return await self._post_directly(place, post, reason, again=again)
 
-    async def _post_to_channel(self, place: Place, post: Post) -> int:
+    async def _post_to_channel(self, place: Place, post: Post) -> str:
         channel = place.channel(self._client)
 
-        async def send(fitting: Post) -> int:
+        async def send(fitting: Post) -> str:
             if place.token is None:
-                return (await post_reply(channel, place, fitting)).id
-            return (await post_mentioning(channel, place.user_id, fitting)).id
+                return str((await post_reply(channel, place, fitting)).id)
+            return str((await post_mentioning(channel, place.user_id, fitting)).id)
 
         return await self._post_fitting(send, self._upload_limit(place), post)
 
-    async def _follow_up(self, place: Place, post: Post) -> int | None:
+    async def _follow_up(self, place: Place, post: Post) -> str | None:
         """Answer an interaction once more: the one way to write where the bot itself is not."""
         if place.token is None or place.token.bot_is_there or not place.is_fresh:
             return None
 
-        async def send(fitting: Post) -> int:
+        async def send(fitting: Post) -> str:
             message = await place.webhook(self._client).send(
                 fitting.text,
                 files=[upload.to_file() for upload in fitting.uploads],
                 allowed_mentions=discord.AllowedMentions.none(),
                 wait=True,
             )
-            return message.id
+            return str(message.id)
 
         try:
             return await self._post_fitting(send, self._upload_limit(place), post)
@@ -171,18 +174,18 @@ class Postman:
                 raise
             return None
 
-    async def _post_directly(self, place: Place, post: Post, reason: str, *, again: bool) -> int:
+    async def _post_directly(self, place: Place, post: Post, reason: str, *, again: bool) -> str:
         """Write to the requester."""
         try:
             dm = await self._client.create_dm(discord.Object(place.user_id))
             post = replace(post, text=ELSEWHERE + post.text)
             if again:
-                earlier = (await self._search(dm, place, post)).answer_id
+                earlier = (await self._search(dm, place, post)).receipt
                 if earlier is not None:
-                    return earlier
+                    return f"{dm.id}/{earlier}"
 
-            async def send(fitting: Post) -> int:
-                return (await post_directly(dm, fitting)).id
+            async def send(fitting: Post) -> str:
+                return f"{dm.id}/{(await post_directly(dm, fitting)).id}"
 
             return await self._post_fitting(send, self._upload_limit(None), post)
         except (discord.Forbidden, discord.NotFound) as error:
@@ -190,7 +193,7 @@ class Postman:
                 f"the channel cannot be used ({reason}), nor direct messages ({error})"
             ) from error
 
-    async def _post_fitting(self, send: Send, limit: int, post: Post) -> int:
+    async def _post_fitting(self, send: Send, limit: int, post: Post) -> str:
         """Post with all files, or with the sounds only, or with words, as the upload limit has it.
 
         The limit is what Discord says of the guild; it has changed before, so a refusal counts
@@ -220,7 +223,8 @@ class Postman:
     async def _search(self, channel: discord.abc.Messageable, place: Place, post: Post) -> _Found:
         """Look for an answer and a status of ours among the channel's latest messages."""
         ours = self._client.user
-        answer_id = status_id = None
+        receipt: str | None = None
+        status_id: int | None = None
         try:
             async for message in channel.history(limit=_SEARCHED):
                 if message.id <= place.message_id:
@@ -232,11 +236,11 @@ class Postman:
                 if message.content.startswith(STATUS_MARK):
                     status_id = message.id
                 else:
-                    answer_id = message.id
+                    receipt = str(message.id)
         except (discord.Forbidden, discord.NotFound):
             # No permission to read the history, or no channel any more: the nonce has to do.
             pass
-        return _Found(answer_id, status_id)
+        return _Found(receipt, status_id)
 
     async def _compose(self, job: Job) -> Post:
         """The answer: the sentence of a failed job, or the clips of a rendered one."""

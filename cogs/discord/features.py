@@ -15,10 +15,14 @@ from discord.ui import DynamicItem
 from cogs.discord.making import MakingCog
 from cogs.discord.messages import MessagesCog
 from cogs.discord.parts import Parts
+from cogs.discord.reports import ReportsCog
+from cogs.discord.takedown import TakedownCog
 
 FEATURES: tuple[type[commands.Cog], ...] = (
     MessagesCog,
     MakingCog,
+    ReportsCog,
+    TakedownCog,
 )
 """A new feature is a file of its own and an entry here."""
 

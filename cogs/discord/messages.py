@@ -20,11 +20,12 @@ from bot.moderation.commands import Reply
 from bot.moderation.levels import Level
 from cogs.discord.faults import LET_GO, log, sentence_for
 from cogs.discord.parts import Parts
-from cogs.discord.place import Place
-from cogs.discord.posting import Post, Upload, post_reply
+from cogs.discord.place import PLATFORM, Place
+from cogs.discord.posting import Post, post_reply
+from cogs.discord.replies import as_post
 from cogs.discord.requester import requester_of
 from cogs.discord.uploads import is_media, put_attachment
-from cogs.discord.wording import LONGEST, escape, with_prefix
+from cogs.discord.wording import with_prefix
 from generation.request import Source
 
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
@@ -74,7 +75,7 @@ class MessagesCog(commands.Cog):
         except Exception as error:
             about = f"answering message {message.id}"
             if isinstance(error, ForbiddenRefusal) and error.privately != str(error):
-                await self._write_directly(message, error.privately)
+                await self._write_directly(message, as_post(error.privately))
             await self._say(message, sentence_for(error, about))
 
     async def _answer(self, message: discord.Message, requester: Requester, text: str) -> None:
@@ -115,6 +116,11 @@ class MessagesCog(commands.Cog):
         if name in MODERATION:
             text, mentioned = self._names_resolved(message, text)
         source = await self._source(message) if name in FOLLOWS else None
+        reference = message.reference
+        replied_job = None
+        if reference is not None and reference.message_id is not None:
+            receipts = self._parts.services.receipts
+            replied_job = await receipts.job_of(PLATFORM, str(reference.message_id))
         toml = await _settings_file(message) if name == "riffset" else ""
         return Said(
             requester=requester,
@@ -122,6 +128,7 @@ class MessagesCog(commands.Cog):
             addresses=place.to_address(),
             key=str(message.id),
             mentioned=mentioned,
+            replied_job=replied_job,
             source=source,
         )
 
@@ -147,23 +154,26 @@ class MessagesCog(commands.Cog):
     # Saying things --------------------------------------------------------------------------
 
     async def _reply(self, message: discord.Message, answer: Reply) -> None:
+        post = as_post(with_prefix(answer.text, self._parts.prefix), answer.file)
         if not answer.private or message.guild is None:
-            await self._say(message, answer.text)
-        elif await self._write_directly(message, answer.text):
+            await self._send(message, post)
+        elif await self._write_directly(message, post):
             await self._say(message, WROTE_DIRECTLY)
         else:
             await self._say(message, answer.public)
 
     async def _say(self, message: discord.Message, sentence: str) -> None:
         """Reply with a sentence of ours; it may quote what people typed."""
+        await self._send(message, as_post(with_prefix(sentence, self._parts.prefix)))
+
+    async def _send(self, message: discord.Message, post: Post) -> None:
         try:
-            await post_reply(message.channel, Place.of(message), self._post(sentence))
+            await post_reply(message.channel, Place.of(message), post)
         except LET_GO as error:
             log.info("message %d goes without an answer: %s", message.id, error)
 
-    async def _write_directly(self, message: discord.Message, sentence: str) -> bool:
+    async def _write_directly(self, message: discord.Message, post: Post) -> bool:
         """Tell only the author; False where they take no direct messages."""
-        post = self._post(sentence)
         try:
             await message.author.send(
                 post.text,
@@ -176,9 +186,6 @@ class MessagesCog(commands.Cog):
             return False
         return True
 
-    def _post(self, sentence: str) -> Post:
-        return as_post(with_prefix(sentence, self._parts.prefix))
-
     # Who -------------------------------------------------------------------------------------
 
     def _client(self, message: discord.Message) -> Any:
@@ -190,19 +197,6 @@ class MessagesCog(commands.Cog):
     def _person(self, message: discord.Message, person: discord.User | discord.Member) -> Requester:
         operators = self._client(message).operators
         return requester_of(person, message.channel, operators=operators)
-
-
-def as_post(text: str) -> Post:
-    """What is too long for a message goes along as a file."""
-    escaped = escape(text)
-    if len(escaped) <= LONGEST:
-        return Post(escaped)
-    return Post("That is long, so here it is as a file.", (as_file(text),))
-
-
-def as_file(text: str) -> Upload:
-    """A text to be attached."""
-    return Upload("answer.txt", text.encode(), "The answer as text")
 
 
 async def _settings_file(message: discord.Message) -> str:

@@ -58,6 +58,11 @@ def requester_in(interaction: discord.Interaction[Any], operators: frozenset[int
     )
 
 
+def reported(guild: discord.Guild, user_id: int, name: str) -> Requester:
+    """Whom Discord reports something about."""
+    return Requester(PLATFORM, str(guild.id), str(user_id), name)
+
+
 def _roles_of(member: discord.Member) -> set[str]:
     roles = {str(role.id) for role in member.roles if not role.is_default()}
     # Of the server, not of the channel: a riff is moderated where it is heard, which is everywhere.
