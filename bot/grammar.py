@@ -20,7 +20,7 @@ from generation.errors import BadRequestError
 from generation.request import MAX_POINTS, MAX_PROMPT_CHARACTERS, Point, Source, check_prompt
 
 __all__ = ["Ask", "Command", "ask_from_json", "follow_from_json", "parse_ask", "parse_blend",
-           "parse_follow", "parse_upload", "read_command"]  # fmt: skip
+           "parse_follow", "parse_options", "parse_upload", "read_command"]  # fmt: skip
 
 FOLLOWS: Mapping[str, How] = {
     "again": "again",
@@ -146,6 +146,18 @@ def parse_blend(rest: str) -> Ask:
         )
     points = tuple(_share(part) for part in parts)
     return Ask(prompt=_title(" + ", points), kind="mix", points=points, **options)
+
+
+def parse_options(text: str, command: str = "riff") -> dict[str, Any]:
+    """Read options alone, such as `--bpm 90 --length 4bars`, by field of `Ask`.
+
+    Raises:
+        BadInputRefusal: words between them, or what `parse_ask` refuses.
+    """
+    words, options = _split(text, OPTIONS_OF[command])
+    if words:
+        raise BadInputRefusal(f"Options are written like --bpm 90; I cannot read {words[:40]!r}.")
+    return options
 
 
 def parse_follow(command: Command) -> Follow:

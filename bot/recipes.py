@@ -45,13 +45,18 @@ def command_of(request: GenerationRequest) -> str | None:
     parts = [start, f"--seed {request.seed}"]
     if request.negative:
         parts.append(f'--negative "{request.negative.replace(chr(34), chr(39))}"')
-    for name, value in (
-        ("steps", request.steps),
-        ("guidance", request.guidance_scale),
-        ("bpm", request.bpm),
-    ):
-        if value is not None:
-            parts.append(f"--{name} {value:g}")
+    if request.steps is not None:
+        parts.append(f"--steps {request.steps}")
+    return " ".join(filter(None, [*parts, more_options(request)]))
+
+
+def more_options(request: GenerationRequest) -> str:
+    """The rarer options of a request as they are typed; seed, steps and negative prompt aside."""
+    parts = []
+    if request.guidance_scale is not None:
+        parts.append(f"--guidance {request.guidance_scale:g}")
+    if request.bpm is not None:
+        parts.append(f"--bpm {request.bpm:g}")
     if request.length is not None:
         parts.append(f"--length {request.length.value:g}{request.length.unit}")
     if request.clips != (_DEFAULT_BLEND if request.kind == "blend" else 1):
@@ -67,16 +72,19 @@ def command_of(request: GenerationRequest) -> str | None:
     return " ".join(parts)
 
 
-def _start(request: GenerationRequest) -> str | None:
-    if request.sources:
-        return None
-    if request.kind == "text":
-        return f"!riff {' '.join(request.prompt.split())}"
+def words_of(request: GenerationRequest) -> str:
+    """The prompt as it is typed: of a blend or mix, with arrow or plus signs."""
     if request.kind == "blend":
-        return f"!blend {request.points[0].prompt} -> {request.points[1].prompt}"
+        return f"{request.points[0].prompt} -> {request.points[1].prompt}"
     if request.kind == "mix" and len(request.points) > 1:
-        return f"!blend {_mixed(request.points)}"
-    return None
+        return _mixed(request.points)
+    return " ".join(request.prompt.split())
+
+
+def _start(request: GenerationRequest) -> str | None:
+    if request.sources or request.kind not in ("text", "blend", "mix"):
+        return None
+    return f"!{'riff' if request.kind == 'text' else 'blend'} {words_of(request)}"
 
 
 def _mixed(points: Sequence[Point]) -> str:
