@@ -6,14 +6,17 @@ documents, notes every breach of a documented limit in `world.violations`, and c
 misbehave (`rest.faults`, `Gateway.drop`). A fixture ends with `assert world.violations == []`.
 
     models.py        people, guilds, channels, messages, as data and JSON
-    state.py         the world: what there is, and what happens to it
+    state.py         the world: what is said in it, and how users act
+    people.py        users, guilds, roles, members, bans, timeouts, installs
+    base.py          time, ids, events and waiting, under both
     clock.py         the world's own time
     permissions.py   roles and overwrites
     interactions.py  slash commands, autocomplete, menus, buttons, modals, as users use them
     commands.py      what the bot registered, and what a client lets users send
     limits.py, components.py  documented limits on messages and components
     http.py          errors, faults, message bodies
-    rest.py          the HTTP side; routes in accounts.py, messages.py, webhooks.py
+    rest.py          the HTTP side; routes in accounts.py, guilds.py,
+                     messages.py, webhooks.py
     gateway.py       the WebSocket side
     cdn.py           downloads of attachments
     client.py        the real discord.py connected to it, for tests of the peer itself

@@ -1,4 +1,16 @@
-"""The WebSocket side of the loopback Discord (gateway v10): sessions, events, resuming."""
+"""The WebSocket side of the loopback Discord (gateway v10): sessions, events, resuming, trouble.
+
+    gateway.drop()                   cut every connection; clients resume and get what they missed
+    gateway.ask_to_reconnect()       op 7
+    gateway.invalidate()             op 9; with resumable=True clients may resume
+    await gateway.close_with(4000)   close codes
+    gateway.acknowledges = False     heartbeats are swallowed, as on a dead connection
+    gateway.heartbeat_interval       in seconds, for connections made from then on
+    gateway.refuses_message_content  the privileged intent is off in the portal: 4014
+
+What a client does against the documentation (unknown opcodes, too large or too many messages,
+wrong intents or shards) closes its connection with the documented code and is a violation.
+"""
 
 from __future__ import annotations
 
@@ -6,19 +18,38 @@ import asyncio
 import json
 import secrets
 import zlib
+from collections import deque
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import WSCloseCode, WSMsgType, web
 
 from tests.peers.discord.models import Channel
-from tests.peers.discord.state import World
+from tests.peers.discord.permissions import Permission
+from tests.peers.discord.state import MEMBERS, MESSAGE_CONTENT, PRESENCES, World
 
-DISPATCH, HEARTBEAT, IDENTIFY, RESUME, RECONNECT = 0, 1, 2, 6, 7
-INVALID_SESSION, HELLO, HEARTBEAT_ACK = 9, 10, 11
-AUTHENTICATION_FAILED, DISALLOWED_INTENTS = 4004, 4014
-GUILDS, GUILD_MESSAGES, DIRECT_MESSAGES, MESSAGE_CONTENT = 1 << 0, 1 << 9, 1 << 12, 1 << 15
-_OF_INTENT = {"MESSAGE_CREATE", "MESSAGE_UPDATE", "MESSAGE_DELETE"}
+DISPATCH, HEARTBEAT, IDENTIFY, PRESENCE, VOICE, RESUME, RECONNECT = 0, 1, 2, 3, 4, 6, 7
+REQUEST_MEMBERS, INVALID_SESSION, HELLO, HEARTBEAT_ACK, REQUEST_SOUNDS = 8, 9, 10, 11, 31
+UNKNOWN_OPCODE, DECODE_ERROR, NOT_AUTHENTICATED, AUTHENTICATION_FAILED = 4001, 4002, 4003, 4004
+ALREADY_AUTHENTICATED, INVALID_SEQUENCE, RATE_LIMITED, TIMED_OUT = 4005, 4007, 4008, 4009
+INVALID_SHARD, INVALID_INTENTS, DISALLOWED_INTENTS = 4010, 4013, 4014
+GUILDS, MODERATION, EXPRESSIONS = 1 << 0, 1 << 2, 1 << 3
+GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 9, 1 << 12
+MAX_PAYLOAD, MAX_SENT, SENT_PER = 4096, 120, 60.0
+SESSIONS_LIVE = 5 * 60.0  # a client that stays away "a few minutes" cannot resume
+_KNOWN_INTENTS = sum(1 << bit for bit in (*range(17), 20, 21, 24, 25))
+_PRIVILEGED = PRESENCES | MEMBERS | MESSAGE_CONTENT
+_INTENT_OF = {
+    **dict.fromkeys(("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE"), GUILDS),
+    **dict.fromkeys(("GUILD_ROLE_CREATE", "GUILD_ROLE_UPDATE", "GUILD_ROLE_DELETE"), GUILDS),
+    **dict.fromkeys(("CHANNEL_CREATE", "CHANNEL_UPDATE", "CHANNEL_DELETE"), GUILDS),
+    **dict.fromkeys(("GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE"), MEMBERS),
+    **dict.fromkeys(("GUILD_BAN_ADD", "GUILD_BAN_REMOVE"), MODERATION),
+    "GUILD_AUDIT_LOG_ENTRY_CREATE": MODERATION,
+    **dict.fromkeys(
+        ("GUILD_SOUNDBOARD_SOUND_CREATE", "GUILD_SOUNDBOARD_SOUND_DELETE"), EXPRESSIONS
+    ),
+}
 
 
 @dataclass(slots=True)
@@ -27,13 +58,20 @@ class Session:
 
     id: str
     intents: int
+    shard: tuple[int, int]
     connection: Connection | None
+    left_at: float = 0.0
     events: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, event: str, data: dict[str, Any]) -> dict[str, Any]:
         frame = {"op": DISPATCH, "t": event, "s": len(self.events) + 1, "d": data}
         self.events.append(frame)
         return frame
+
+    def is_for(self, guild_id: object) -> bool:
+        """Whether a guild's events come to this shard; None for what belongs to no guild."""
+        number, count = self.shard
+        return number == (0 if guild_id is None else (int(str(guild_id)) >> 22) % count)
 
 
 class Connection:
@@ -45,9 +83,12 @@ class Connection:
     def __init__(self, request: web.Request, socket: web.WebSocketResponse) -> None:
         self._request = request
         self.socket = socket
-        wanted = request.query.get("compress")
+        self.session: Session | None = None
+        self.sent: deque[float] = deque(maxlen=MAX_SENT + 1)
+        self.watch: asyncio.TimerHandle | None = None
         self._frames: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
-        self._deflate = zlib.compressobj() if wanted == "zlib-stream" else None
+        self.compressed = request.query.get("compress") == "zlib-stream"
+        self._deflate = zlib.compressobj() if self.compressed else None
 
     def send(self, frame: dict[str, Any]) -> None:
         """Queue a frame; frames arrive in the order in which they were queued."""
@@ -75,12 +116,13 @@ class Connection:
 
 
 class Gateway:
-    """All sessions. Events of the world go to those whose intents ask for them."""
+    """All sessions. Events of the world go to those whose intents and shard ask for them."""
 
     def __init__(self, world: World) -> None:
         self._world = world
         self.url = ""
-        self.refuses_message_content = False
+        self.heartbeat_interval = 41.25
+        self.acknowledges = True
         self.sessions: dict[str, Session] = {}
         self.identified = 0
         self.resumed = 0
@@ -92,6 +134,15 @@ class Gateway:
         app.router.add_get("/gateway/", self._serve)
 
     @property
+    def refuses_message_content(self) -> bool:
+        return not self._world.privileged & MESSAGE_CONTENT
+
+    @refuses_message_content.setter
+    def refuses_message_content(self, refuses: bool) -> None:
+        kept = self._world.privileged & ~MESSAGE_CONTENT
+        self._world.privileged = kept if refuses else kept | MESSAGE_CONTENT
+
+    @property
     def connected(self) -> list[Session]:
         """Sessions with a live connection."""
         return [session for session in self.sessions.values() if session.connection is not None]
@@ -101,13 +152,21 @@ class Gateway:
         for session in self.connected:
             assert session.connection is not None
             session.connection.cut()
-            session.connection = None
+            self._part(session)
 
     def ask_for_heartbeat(self) -> None:
         """Clients answer at once, so by then they have read everything sent before."""
-        for session in self.connected:
-            assert session.connection is not None
-            session.connection.send({"op": HEARTBEAT, "d": None})
+        self._send_all({"op": HEARTBEAT, "d": None})
+
+    def ask_to_reconnect(self) -> None:
+        """Op 7, as before Discord restarts a server."""
+        self._send_all({"op": RECONNECT, "d": None})
+
+    def invalidate(self, *, resumable: bool = False) -> None:
+        """Op 9: the sessions ended; clients identify anew, or resume where they may."""
+        self._send_all({"op": INVALID_SESSION, "d": resumable})
+        if not resumable:
+            self.sessions.clear()
 
     async def close_with(self, code: int) -> None:
         """End every connection with a close code."""
@@ -119,95 +178,180 @@ class Gateway:
         """Discord goes down."""
         await self.close_with(WSCloseCode.GOING_AWAY)
 
+    def _send_all(self, frame: dict[str, Any]) -> None:
+        for session in self.connected:
+            assert session.connection is not None
+            session.connection.send(frame)
+
     async def _serve(self, request: web.Request) -> web.WebSocketResponse:
         socket = web.WebSocketResponse()
         await socket.prepare(request)
         connection = Connection(request, socket)
+        if request.query.get("v") != "10" or request.query.get("encoding") != "json":
+            self._world.violations.append(f"a gateway connection to {request.query_string!r}")
         writer = asyncio.create_task(connection.write())
-        session: Session | None = None
-        connection.send({"op": HELLO, "d": {"heartbeat_interval": 41250}})
-        async for message in socket:
-            if message.type is not WSMsgType.TEXT:
-                continue
-            frame = json.loads(message.data)
-            if frame["op"] == HEARTBEAT:
-                self.heartbeats += 1
-                connection.send({"op": HEARTBEAT_ACK})
-            elif frame["op"] == IDENTIFY:
-                session = await self._identify(connection, frame["d"])
-            elif frame["op"] == RESUME:
-                session = self._resume(connection, frame["d"])
+        interval = round(self.heartbeat_interval * 1000)
+        connection.send({"op": HELLO, "d": {"heartbeat_interval": interval}})
+        self._expect_heartbeat(connection)
+        try:
+            async for message in socket:
+                if message.type is WSMsgType.TEXT:
+                    await self._receive(connection, message.data)
+                    self._world.notify()
+        finally:
+            writer.cancel()
+            if connection.watch is not None:
+                connection.watch.cancel()
+            session = connection.session
+            if session is not None and session.connection is connection:
+                self._part(session)
+                if socket.close_code in (WSCloseCode.OK, WSCloseCode.GOING_AWAY):
+                    self.sessions.pop(session.id, None)
             self._world.notify()
-        writer.cancel()
-        if session is not None and session.connection is connection:
-            session.connection = None
-        self._world.notify()
         return socket
 
-    async def _identify(self, connection: Connection, asked: dict[str, Any]) -> Session | None:
-        if asked["token"] != self._world.token:
+    async def _receive(self, connection: Connection, text: str) -> None:
+        now = self._world.clock.time
+        connection.sent.append(now)
+        if len(connection.sent) > MAX_SENT and now - connection.sent[0] < SENT_PER:
+            await self._refuse(connection, RATE_LIMITED, "more than 120 messages in a minute")
+            return
+        if len(text.encode()) > MAX_PAYLOAD:
+            await self._refuse(connection, DECODE_ERROR, f"a message of {len(text)} bytes")
+            return
+        frame = json.loads(text)
+        op = frame["op"]
+        if op == HEARTBEAT:
+            self.heartbeats += 1
+            if self.acknowledges:
+                self._expect_heartbeat(connection)
+                connection.send({"op": HEARTBEAT_ACK})
+        elif op in (IDENTIFY, RESUME):
+            if connection.session is not None:
+                await self._refuse(connection, ALREADY_AUTHENTICATED, "identified twice")
+            elif op == IDENTIFY:
+                await self._identify(connection, frame["d"])
+            else:
+                await self._resume(connection, frame["d"])
+        elif op not in (PRESENCE, VOICE, REQUEST_MEMBERS, REQUEST_SOUNDS):
+            await self._refuse(connection, UNKNOWN_OPCODE, f"opcode {op}")
+        elif connection.session is None:
+            await self._refuse(connection, NOT_AUTHENTICATED, f"opcode {op} before identifying")
+
+    def _expect_heartbeat(self, connection: Connection) -> None:
+        """Without one in time the connection ends, resumably."""
+        if connection.watch is not None:
+            connection.watch.cancel()
+        patience = max(self.heartbeat_interval * 1.5, 5.0)
+        loop = asyncio.get_running_loop()
+        connection.watch = loop.call_later(patience, connection.cut)
+
+    async def _refuse(self, connection: Connection, code: int, what: str) -> None:
+        self._world.violations.append(f"gateway: {what}")
+        await connection.socket.close(code=code)
+
+    async def _identify(self, connection: Connection, asked: dict[str, Any]) -> None:
+        world = self._world
+        if asked["token"] != world.token:
             await connection.socket.close(code=AUTHENTICATION_FAILED)
-            return None
+            return
         intents = int(asked["intents"])
-        if self.refuses_message_content and intents & MESSAGE_CONTENT:
+        number, count = asked.get("shard", [0, 1])
+        if intents & ~_KNOWN_INTENTS:
+            await self._refuse(connection, INVALID_INTENTS, f"intents {intents:#x}")
+            return
+        if not 0 <= number < count:
+            await self._refuse(connection, INVALID_SHARD, f"shard {number} of {count}")
+            return
+        if intents & _PRIVILEGED & ~world.privileged:
             await connection.socket.close(code=DISALLOWED_INTENTS)
-            return None
+            return
         self.identified += 1
-        session = Session(secrets.token_hex(16), intents, connection)
+        session = Session(secrets.token_hex(16), intents, (number, count), connection)
+        connection.session = self.sessions[session.id] = session
+        mine = [g for g in world.guilds.values() if g.has_bot and session.is_for(g.id)]
         ready = {
             "v": 10,
-            "user": self._world.bot.to_json(),
-            "guilds": [{"id": str(id_), "unavailable": True} for id_ in self._world.guilds],
+            "user": world.bot.to_json(),
+            "guilds": [{"id": str(guild.id), "unavailable": True} for guild in mine],
             "session_id": session.id,
             "resume_gateway_url": self.url,
-            "shard": asked.get("shard", [0, 1]),
-            "application": {
-                "id": str(self._world.application_id),
-                "flags": self._world.application_flags,
-            },
+            "shard": [number, count],
+            "application": {"id": str(world.application_id), "flags": world.application_flags},
         }
         connection.send(session.add("READY", ready))
-        for guild in self._world.guilds.values():
-            connection.send(session.add("GUILD_CREATE", guild.to_json(self._world.bot)))
-        self.sessions[session.id] = session
-        return session
+        if intents & GUILDS:
+            for guild in mine:
+                connection.send(session.add("GUILD_CREATE", guild.to_json(world.bot)))
 
-    def _resume(self, connection: Connection, asked: dict[str, Any]) -> Session | None:
+    async def _resume(self, connection: Connection, asked: dict[str, Any]) -> None:
+        if asked["token"] != self._world.token:
+            await connection.socket.close(code=AUTHENTICATION_FAILED)
+            return
         session = self.sessions.get(asked["session_id"])
-        if session is None or asked["token"] != self._world.token:
+        away = 0.0 if session is None else self._world.clock.time - session.left_at
+        if session is None or (session.connection is None and away > SESSIONS_LIVE):
             connection.send({"op": INVALID_SESSION, "d": False})
-            return None
+            return
+        sequence = int(asked["seq"] or 0)
+        if sequence > len(session.events):
+            await self._refuse(connection, INVALID_SEQUENCE, f"a resume from {sequence}")
+            return
         self.resumed += 1
-        for frame in session.events[int(asked["seq"] or 0) :]:
+        for frame in session.events[sequence:]:
             connection.send(frame)
-        session.connection = connection
+        session.connection, connection.session = connection, session
         connection.send(session.add("RESUMED", {}))
-        return session
+
+    def _part(self, session: Session) -> None:
+        session.connection = None
+        session.left_at = self._world.clock.time
 
     def _dispatch(self, event: str, data: dict[str, Any], channel: Channel | None) -> bool:
         heard = False
-        for session in self.sessions.values():
-            if event in _OF_INTENT and channel is not None:
-                wanted = GUILD_MESSAGES if channel.guild_id is not None else DIRECT_MESSAGES
-                if not session.intents & wanted:
-                    continue
-            frame = session.add(event, self._visible(session, data, channel))
+        guild_id = _guild_of(event, data)
+        for session in list(self.sessions.values()):
+            if not session.is_for(guild_id) or not self._is_told(session, event, data, channel):
+                continue
+            hidden = not session.intents & MESSAGE_CONTENT and event.startswith("MESSAGE_")
+            shown = self._world.without_content(data, channel) if hidden else data
+            frame = session.add(event, shown)
             if session.connection is not None:
                 session.connection.send(frame)
                 heard = True
         return heard
 
-    def _visible(
-        self, session: Session, data: dict[str, Any], channel: Channel | None
-    ) -> dict[str, Any]:
-        """Without the privileged intent, a guild's messages arrive without their text."""
-        if (
-            session.intents & MESSAGE_CONTENT
-            or "content" not in data
-            or channel is None
-            or channel.guild_id is None
-            or data["author"]["id"] == str(self._world.bot.id)
-            or f"<@{self._world.bot.id}>" in data["content"]
-        ):
-            return data
-        return {**data, "content": "", "attachments": [], "embeds": [], "components": []}
+    def _is_told(
+        self, session: Session, event: str, data: dict[str, Any], channel: Channel | None
+    ) -> bool:
+        """Whether intents, membership and permissions let a session have an event."""
+        world = self._world
+        if event == "INTERACTION_CREATE":
+            return True
+        guild_id = _guild_of(event, data)
+        guild = world.guilds.get(int(guild_id)) if guild_id else None
+        if guild is not None and not guild.has_bot:
+            return False
+        if channel is not None and channel.between:
+            return False
+        if event.startswith("MESSAGE_"):
+            if guild is None:
+                return bool(session.intents & DIRECT_MESSAGES)
+            assert channel is not None
+            seen = world.permissions(world.bot, channel) & Permission.VIEW_CHANNEL
+            return bool(session.intents & GUILD_MESSAGES and seen)
+        if event == "GUILD_AUDIT_LOG_ENTRY_CREATE" and guild is not None:
+            may = world.guild_permissions(world.bot, guild)
+            return bool(session.intents & MODERATION and may & Permission.VIEW_AUDIT_LOG)
+        own = data.get("user", {}).get("id") == str(world.bot.id)
+        if event == "GUILD_MEMBER_UPDATE" and own:
+            return True
+        wanted = _INTENT_OF.get(event)
+        return wanted is None or bool(session.intents & wanted)
+
+
+def _guild_of(event: str, data: dict[str, Any]) -> str | None:
+    """The id of the guild that an event belongs to, if it does to one."""
+    if event in ("GUILD_CREATE", "GUILD_UPDATE", "GUILD_DELETE"):
+        return str(data["id"])
+    return data.get("guild_id")

@@ -35,7 +35,7 @@ from tests.peers.discord import commands as c
 from tests.peers.discord.commands import NotOfferedError
 from tests.peers.discord.components import BUTTON, LABEL, LINK, SELECTS, TEXT_DISPLAY, TEXT_INPUT
 from tests.peers.discord.models import Attachment, Channel, Message, User, name_of, walk
-from tests.peers.discord.permissions import APP_IN_DM
+from tests.peers.discord.permissions import APP_IN_DM, Permission
 
 if TYPE_CHECKING:
     from tests.peers.discord.state import World
@@ -273,7 +273,11 @@ class Interactions:
         first, *path = name.split() if kind == c.CHAT_INPUT else [name]
         command = self.book.find(first, kind, channel.guild_id)
         context, installs = self._context(channel, user)
+        self._check_user(channel, user)
         may = self._world.permissions(user, channel)
+        in_guild = context == c.GUILD
+        if in_guild and not may & Permission.USE_APPLICATION_COMMANDS:
+            raise NotOfferedError(f"{user.name} may not use commands here")
         if not command.is_offered(context, {int(key) for key in installs}, may):
             raise NotOfferedError(f"{name!r} is not shown to {user.name} here")
         way = command.at(path)[1] if kind == c.CHAT_INPUT else []
@@ -409,14 +413,21 @@ class Interactions:
     ) -> Interaction:
         world = self._world
         context, installs = self._context(channel, user)
-        if channel.guild_id is not None and user.id in world.guilds[channel.guild_id].banned:
-            raise NotOfferedError(f"{user.name} is banned there")
+        self._check_user(channel, user)
         made = Interaction(
             world, world.snowflake(), kind, user, channel, data, world.clock.time, installs, message
         )
         self.by_token[made.token] = made
         made.heard = world.tell("INTERACTION_CREATE", self._json(made, context), channel)
         return made
+
+    def _check_user(self, channel: Channel, user: User) -> None:
+        if channel.guild_id is None:
+            return
+        if user.id in self._world.guilds[channel.guild_id].banned:
+            raise NotOfferedError(f"{user.name} is banned there")
+        if not self._world.permissions(user, channel) & Permission.VIEW_CHANNEL:
+            raise NotOfferedError(f"{user.name} does not see #{channel.name}")
 
     def _json(self, made: Interaction, context: int) -> dict[str, Any]:
         world, channel = self._world, made.channel

@@ -19,6 +19,7 @@ from tests.peers.discord.http import (
 )
 from tests.peers.discord.models import EPHEMERAL, Attachment, Channel, Message
 from tests.peers.discord.permissions import Permission
+from tests.peers.discord.state import MESSAGE_CONTENT
 
 ROUTES = web.RouteTableDef()
 _CHANNEL = "/channels/{channel}"
@@ -46,19 +47,20 @@ async def get_messages(request: web.Request) -> web.Response:
         raise violation(request, f"a history limit of {limit}")
     ids = sorted(number for number in channel.messages if after < number < before)
     chosen = ids[:limit] if "after" in request.query else ids[-limit:]
-    return respond([channel.messages[number].to_json() for number in reversed(chosen)])
+    return respond([_shown(request, channel.messages[number]) for number in reversed(chosen)])
 
 
 @ROUTES.get(_MESSAGE)
 async def get_message(request: web.Request) -> web.Response:
-    return respond(_message(request, _readable(request)).to_json())
+    return respond(_shown(request, _message(request, _readable(request))))
 
 
 @ROUTES.post(_CHANNEL + "/messages")
 async def create_message(request: web.Request) -> web.Response:
     world, channel = request.app[WORLD], _channel(request)
     payload, files = await read_payload(request)
-    if channel.recipient is not None and not channel.may_send:
+    recipient = channel.recipient
+    if recipient is not None and not (channel.may_send and recipient.takes_dms):
         raise ApiError(403, 50007, "Cannot send messages to this user")
     _may(request, channel, Permission.SEND_MESSAGES)
     if files:
@@ -96,6 +98,14 @@ async def delete_message(request: web.Request) -> web.Response:
         _may(request, channel, Permission.MANAGE_MESSAGES)
     world.delete(message)
     return web.Response(status=204)
+
+
+def _shown(request: web.Request, message: Message) -> dict[str, Any]:
+    """A message as this app may read it: the intent holds for REST too."""
+    world = request.app[WORLD]
+    data = world.message_json(message)
+    allowed = world.privileged & MESSAGE_CONTENT
+    return data if allowed else world.without_content(data, message.channel)
 
 
 def _channel(request: web.Request) -> Channel:

@@ -298,6 +298,7 @@ class Guild:
     banned: dict[int, str | None] = field(default_factory=dict)
     sounds: list[dict[str, Any]] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
+    audit_log: list[dict[str, Any]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.roles.append(Role(self.id, "@everyone", ORDINARY_PERMISSIONS))

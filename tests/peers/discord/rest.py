@@ -7,7 +7,7 @@ import re
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.peers.discord import accounts, messages, webhooks
+from tests.peers.discord import accounts, guilds, messages, webhooks
 from tests.peers.discord.http import WORLD, ApiError, Fault, respond
 from tests.peers.discord.state import World
 
@@ -27,7 +27,7 @@ class Rest:
         """Serve under /api/v10 of `app`."""
         api = web.Application(middlewares=[self._serve], client_max_size=64 * 1024**2)
         api[WORLD] = self._world
-        for module in (accounts, messages, webhooks):
+        for module in (accounts, guilds, messages, webhooks):
             api.add_routes(module.ROUTES)
         app.add_subapp("/api/v10", api)
 

@@ -1,165 +1,62 @@
 """The world of the loopback Discord: what exists, and what happens to it.
 
-Tests make people and places with `add_user`, `add_guild`, `add_channel`, `add_role`, `dm_channel`,
-let users act with `say`, `slash`, `press`, … (see `interactions.py`) and wait with
-`await world.until(lambda: …)`. `world.advance(seconds)` lets time pass: tokens and nonces expire.
-Whatever the bot does against Discord's documentation is a line in `world.violations`.
+Tests make people and places (see `people.py`), let users act with `say`, `slash`, `press`, … (see
+`interactions.py`) and wait with `await world.until(lambda: …)`. `world.advance(seconds)` lets time
+pass: tokens and nonces expire, timeouts end. Whatever the bot does against Discord's documentation
+is a line in `world.violations`.
 """
 
 from __future__ import annotations
 
-import asyncio
 import re
-import time
-from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from typing import Any
 
-from tests.peers.discord.clock import WorldClock
-from tests.peers.discord.commands import CommandBook
+from tests.peers.discord.commands import CommandBook, NotOfferedError
 from tests.peers.discord.interactions import Choice, Interaction, Interactions, Values
-from tests.peers.discord.models import (
-    DISCORD_EPOCH_MS,
-    Attachment,
-    Channel,
-    Guild,
-    Member,
-    Message,
-    Role,
-    User,
-    kept_name,
-)
-from tests.peers.discord.permissions import APP_IN_DM, EVERYTHING, Permission, add_up
-
-T = TypeVar("T")
+from tests.peers.discord.models import Channel, Message, User
+from tests.peers.discord.people import People
+from tests.peers.discord.permissions import Permission
 
 NONCES_LIVE = 5 * 60.0  # "a few minutes"
-MESSAGE_CONTENT_FLAG = 1 << 18  # application flag: the intent is switched on in the portal
+PRESENCES, MEMBERS, MESSAGE_CONTENT = 1 << 8, 1 << 1, 1 << 15  # the privileged intents
+# The application flag that tells that a privileged intent is switched on in the portal.
+_FLAG_OF_INTENT = {PRESENCES: 1 << 13, MEMBERS: 1 << 15, MESSAGE_CONTENT: 1 << 19}
 _USER_MENTION = re.compile(r"<@!?(\d+)>")
 _ROLE_MENTION = re.compile(r"<@&(\d+)>")
 
-Listener = Callable[[str, dict[str, Any], Channel | None], bool]
 
+class World(People):
+    """All of it.
 
-class World:
-    """All of it. Changes are told to listeners (the gateway) and wake those who wait."""
+    Attributes:
+        privileged: the privileged intents that are switched on in the developer portal.
+        shards: how many connections Discord recommends.
+    """
 
     def __init__(self) -> None:
-        self._last_id = 0
-        self._listeners: list[Listener] = []
-        self._waiting: set[asyncio.Future[None]] = set()
+        super().__init__()
         self._nonces: dict[tuple[int, str], tuple[Message, float]] = {}
-        self.clock = WorldClock()
-        self.users: dict[int, User] = {}
-        self.guilds: dict[int, Guild] = {}
-        self.channels: dict[int, Channel] = {}
-        self.violations: list[str] = []
-        self.token = "loopback-token"
+        self.privileged = MESSAGE_CONTENT
         self.shards = 1
-        self.gateway_url = ""
-        self.application_flags = MESSAGE_CONTENT_FLAG
-        self.cdn_url = "http://cdn.invalid"
-        self.attachments: dict[int, Attachment] = {}
+        self.token = "loopback-token"
         self.interactions = Interactions(self)
         self.application_id = self.snowflake()
-        self.bot = self.add_user("Riffbot", bot=True)
-
-    def snowflake(self) -> int:
-        """A fresh id that says when it was made, above all earlier ones."""
-        now = (int(time.time() * 1000) - DISCORD_EPOCH_MS) << 22
-        self._last_id = max(self._last_id + 1, now)
-        return self._last_id
 
     @property
     def commands(self) -> CommandBook:
         """What the bot registered; `synced` counts how often."""
         return self.interactions.book
 
+    @property
+    def application_flags(self) -> int:
+        return sum(flag for intent, flag in _FLAG_OF_INTENT.items() if self.privileged & intent)
+
     def advance(self, seconds: float) -> None:
         """Let time pass on the world's clock."""
         self.clock.advance(seconds)
         self.interactions.note_unanswered()
         self.notify()
-
-    def add_user(self, name: str, *, bot: bool = False) -> User:
-        user = User(self.snowflake(), name, bot)
-        self.users[user.id] = user
-        return user
-
-    def add_guild(self, owner: User, name: str = "Loop Lovers") -> Guild:
-        guild = Guild(self.snowflake(), name, owner)
-        guild.members = {user.id: Member(user) for user in (owner, self.bot)}
-        self.guilds[guild.id] = guild
-        return guild
-
-    def add_role(self, guild: Guild, name: str, permissions: Permission) -> Role:
-        role = Role(self.snowflake(), name, permissions, len(guild.roles))
-        guild.roles.append(role)
-        return role
-
-    def member(self, guild: Guild, user: User) -> Member:
-        """The user as a member of the guild; they join if they have not."""
-        return guild.members.setdefault(user.id, Member(user))
-
-    def permissions(self, user: User, channel: Channel) -> Permission:
-        """What a user may do in a channel."""
-        if channel.guild_id is None:
-            return APP_IN_DM | Permission.VIEW_CHANNEL | Permission.SEND_MESSAGES
-        guild = self.guilds[channel.guild_id]
-        if user is guild.owner:
-            return EVERYTHING
-        member = self.member(guild, user)
-        base = guild.everyone.permissions
-        for role in member.roles:
-            base |= role.permissions
-        nothing = (0, Permission(0), Permission(0))
-        of_roles = [channel.overwrites.get(role.id, nothing) for role in member.roles]
-        allowed, denied = Permission(0), Permission(0)
-        for _, allow, deny in of_roles:
-            allowed, denied = allowed | allow, denied | deny
-        layers = [
-            channel.overwrites.get(guild.id, nothing)[1:],
-            (allowed, denied),
-            channel.overwrites.get(user.id, nothing)[1:],
-        ]
-        until = member.timed_out_until
-        return add_up(base, layers, timed_out=until is not None and until > self.clock.time)
-
-    def member_json(self, user: User, channel: Channel) -> dict[str, Any]:
-        """The member object that comes with interactions."""
-        assert channel.guild_id is not None
-        member = self.member(self.guilds[channel.guild_id], user)
-        may = self.permissions(user, channel)
-        return {**member.to_json(self.timeout_of(member)), "permissions": str(int(may))}
-
-    def timeout_of(self, member: Member) -> str | None:
-        """When a member's timeout ends, as Discord writes it, in real time."""
-        if member.timed_out_until is None:
-            return None
-        left = member.timed_out_until - self.clock.time
-        return datetime.fromtimestamp(time.time() + left, UTC).isoformat()
-
-    def upload(self, filename: str, data: bytes, description: str | None = None) -> Attachment:
-        """A file goes to the CDN."""
-        made = Attachment(self.snowflake(), kept_name(filename), data, description)
-        made.url = f"{self.cdn_url}/attachments/{made.id}/{made.filename}"
-        self.attachments[made.id] = made
-        return made
-
-    def add_channel(self, guild: Guild, name: str = "beats") -> Channel:
-        channel = Channel(self.snowflake(), name, guild_id=guild.id)
-        guild.channels.append(channel)
-        self.channels[channel.id] = channel
-        return channel
-
-    def dm_channel(self, user: User) -> Channel:
-        """The bot's direct message channel with `user`, made on first use."""
-        for channel in self.channels.values():
-            if channel.recipient is user:
-                return channel
-        channel = Channel(self.snowflake(), "", recipient=user, may_send=user.takes_dms)
-        self.channels[channel.id] = channel
-        return channel
 
     def post(self, message: Message) -> None:
         """A message appears; an ephemeral one only to its user, and in no channel."""
@@ -179,12 +76,43 @@ class World:
         files: Iterable[tuple[str, bytes]] = (),
         reply_to: Message | None = None,
     ) -> Message:
-        """Somebody writes in a channel; `files` are (name, content)."""
+        """Somebody writes in a channel; `files` are (name, content).
+
+        Raises:
+            NotOfferedError: they are banned there, timed out, or may not write.
+        """
+        if webhook_id is None:
+            self._check_speaker(channel, author)
         message = Message(self.snowflake(), channel, author, content, webhook_id=webhook_id)
         message.attachments = [self.upload(name, data) for name, data in files]
         message.reference = None if reply_to is None else reply_to.id
+        message.pinged, message.pings_everyone = self.pings(message, None)
         self.post(message)
         return message
+
+    def reword(self, message: Message, content: str) -> None:
+        """Somebody edits a message."""
+        message.edits.append(message.content)
+        message.content = content
+        self.tell("MESSAGE_UPDATE", self.event_json(message), message.channel)
+
+    def delete(self, message: Message) -> None:
+        """A message disappears."""
+        message.deleted = True
+        if message.channel.messages.pop(message.id, None) is None:
+            self.notify()
+            return
+        ids = {"id": str(message.id), **_place(message.channel)}
+        self.tell("MESSAGE_DELETE", ids, message.channel)
+
+    def purge(self, messages: Iterable[Message]) -> None:
+        """Messages of one channel disappear at once, as when a moderator cleans up."""
+        gone = [message for message in messages if not message.deleted]
+        for message in gone:
+            message.deleted = True
+            message.channel.messages.pop(message.id, None)
+        ids = {"ids": [str(message.id) for message in gone], **_place(gone[0].channel)}
+        self.tell("MESSAGE_DELETE_BULK", ids, gone[0].channel)
 
     def slash(
         self,
@@ -232,17 +160,6 @@ class World:
         """Somebody sends the modal that `opened` opened; other fields stay as prefilled."""
         return self.interactions.submit(opened, values or {})
 
-    def delete(self, message: Message) -> None:
-        """A message disappears."""
-        message.deleted = True
-        if message.channel.messages.pop(message.id, None) is None:
-            self.notify()
-            return
-        ids = {"id": str(message.id), "channel_id": str(message.channel.id)}
-        if message.channel.guild_id is not None:
-            ids["guild_id"] = str(message.channel.guild_id)
-        self.tell("MESSAGE_DELETE", ids, message.channel)
-
     def remember_nonce(self, message: Message) -> None:
         if message.nonce is not None:
             self._nonces[message.author.id, message.nonce] = (message, self.clock.time)
@@ -280,53 +197,9 @@ class World:
             found += _ROLE_MENTION.findall(message.content)
         return found + (["everyone"] if self.pings(message, allowed)[1] else [])
 
-    def listen(self, listener: Listener) -> None:
-        self._listeners.append(listener)
-
-    def tell(self, event: str, data: dict[str, Any], channel: Channel | None = None) -> bool:
-        """An event for the gateway; returns whether anybody connected hears of it now."""
-        heard = [listener(event, data, channel) for listener in self._listeners]
-        self.notify()
-        return any(heard)
-
-    def notify(self) -> None:
-        """Something changed: whoever waits for it looks again."""
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def until(self, look: Callable[[], T | None], seconds: float = 15.0) -> T:
-        """Wait until `look()` finds something truthy, and return it.
-
-        Raises:
-            AssertionError: it did not within `seconds`.
-        """
-        try:
-            async with asyncio.timeout(seconds):
-                while not (found := look()):
-                    waiter = asyncio.get_running_loop().create_future()
-                    self._waiting.add(waiter)
-                    try:
-                        await waiter
-                    finally:
-                        self._waiting.discard(waiter)
-                return found
-        except TimeoutError:
-            raise AssertionError(f"nothing came within {seconds} s; {self.transcript()}") from None
-
-    def transcript(self) -> str:
-        """Every message there is, for the report of a failed test."""
-        lines: Iterable[str] = (
-            f"  #{channel.name} {message.author.name}: {message.content!r} "
-            f"{[a.filename for a in message.attachments]}"
-            for channel in self.channels.values()
-            for message in channel.messages.values()
-        )
-        return "what was said:\n" + "\n".join(lines)
-
     def event_json(self, message: Message) -> dict[str, Any]:
         """A message as the gateway and the answer to its creation tell it."""
-        data = message.to_json()
+        data = self.message_json(message)
         if message.nonce is not None:
             data["nonce"] = message.nonce
         if message.channel.guild_id is not None:
@@ -336,3 +209,40 @@ class World:
                 del member["user"], member["permissions"]
                 data["member"] = member
         return data
+
+    def message_json(self, message: Message) -> dict[str, Any]:
+        """A message with whom it mentions and what it replies to."""
+        data = message.to_json()
+        data["mentions"] = [
+            self.users[id_].to_json() for id_ in sorted(message.pinged) if id_ in self.users
+        ]
+        if message.reference is not None:
+            replied = message.channel.messages.get(message.reference)
+            data["referenced_message"] = None if replied is None else replied.to_json()
+        return data
+
+    def without_content(self, data: dict[str, Any], channel: Channel | None) -> dict[str, Any]:
+        """A message event as an app without the message content intent gets it."""
+        if channel is None or channel.guild_id is None or "content" not in data:
+            return data
+        if (replied := data.get("referenced_message")) is not None:
+            data = {**data, "referenced_message": self.without_content(replied, channel)}
+        bot = str(self.bot.id)
+        mentioned = any(user["id"] == bot for user in data["mentions"])
+        if mentioned or data["author"]["id"] == bot or f"<@{bot}>" in data["content"]:
+            return data
+        return {**data, "content": "", "attachments": [], "embeds": [], "components": []}
+
+    def _check_speaker(self, channel: Channel, author: User) -> None:
+        guild = None if channel.guild_id is None else self.guilds[channel.guild_id]
+        if guild is not None and author.id in guild.banned:
+            raise NotOfferedError(f"{author.name} is banned there")
+        if not self.permissions(author, channel) & Permission.SEND_MESSAGES:
+            raise NotOfferedError(f"{author.name} may not write there")
+
+
+def _place(channel: Channel) -> dict[str, Any]:
+    found = {"channel_id": str(channel.id)}
+    if channel.guild_id is not None:
+        found["guild_id"] = str(channel.guild_id)
+    return found
