@@ -23,7 +23,7 @@ from cogs.discord.parts import Parts
 from cogs.discord.place import PLATFORM, Place
 from cogs.discord.posting import Post, post_reply
 from cogs.discord.replies import as_post
-from cogs.discord.requester import requester_of
+from cogs.discord.requester import mentioned_by, requester_of
 from cogs.discord.uploads import is_media, put_attachment
 from cogs.discord.wording import with_prefix
 from generation.request import Source
@@ -114,7 +114,7 @@ class MessagesCog(commands.Cog):
         name = text[1:].split(maxsplit=1)[0].lower() if text[1:].strip() else ""
         mentioned = None
         if name in MODERATION:
-            text, mentioned = self._names_resolved(message, text)
+            text, mentioned = await self._names_resolved(message, requester, text)
         source = await self._source(message) if name in FOLLOWS else None
         reference = message.reference
         replied_job = None
@@ -132,14 +132,18 @@ class MessagesCog(commands.Cog):
             source=source,
         )
 
-    def _names_resolved(self, message: discord.Message, text: str) -> tuple[str, Requester | None]:
+    async def _names_resolved(
+        self, message: discord.Message, requester: Requester, text: str
+    ) -> tuple[str, Requester | None]:
         """A moderator's line with channels and roles as ids, and without the person in it, who
         comes second."""
         text = _CHANNEL_OR_ROLE.sub(lambda match: match["id"], text)
         for match in _PERSON.finditer(text):
             found = next((p for p in message.mentions if str(p.id) == match["id"]), None)
             if found is not None and found.id != message._state.self_id:
-                return text[: match.start()] + text[match.end() :], self._person(message, found)
+                member = await _as_member(message, found)
+                whom = mentioned_by(requester, member, self._client(message).operators)
+                return text[: match.start()] + text[match.end() :], whom
         return text, None
 
     async def _source(self, message: discord.Message) -> Source | None:
@@ -192,11 +196,20 @@ class MessagesCog(commands.Cog):
         return message._state._get_client()
 
     def _requester(self, message: discord.Message) -> Requester:
-        return self._person(message, message.author)
-
-    def _person(self, message: discord.Message, person: discord.User | discord.Member) -> Requester:
         operators = self._client(message).operators
-        return requester_of(person, message.channel, operators=operators)
+        return requester_of(message.author, message.channel, operators=operators)
+
+
+async def _as_member(
+    message: discord.Message, person: discord.User | discord.Member
+) -> discord.User | discord.Member:
+    """Somebody with their roles, by which they may be above who names them; a stranger as is."""
+    if isinstance(person, discord.Member) or message.guild is None:
+        return person
+    try:
+        return await message.guild.fetch_member(person.id)
+    except discord.NotFound:
+        return person
 
 
 async def _settings_file(message: discord.Message) -> str:

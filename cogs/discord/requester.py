@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import discord
@@ -56,6 +57,14 @@ def requester_in(interaction: discord.Interaction[Any], operators: frozenset[int
         operators=operators,
         is_there=interaction.is_guild_integration(),
     )
+
+
+def mentioned_by(
+    requester: Requester, person: Person, operators: frozenset[int] = frozenset()
+) -> Requester:
+    """Whom somebody means where they are. Who is not on the server (any more) can be meant too."""
+    found = requester_of(person, operators=operators)
+    return replace(found, community=requester.community, channel=requester.channel)
 
 
 def reported(guild: discord.Guild, user_id: int, name: str) -> Requester:
