@@ -66,7 +66,8 @@ class Lineage:
         views = await self._studio.recent(requester.platform, requester.community, _RECENT)
         done = [view.job for view in views if view.job.clips]
         own = [job for job in done if job.requester.user == requester.user]
-        for job in reversed(own or done):
+        # Where there is no community, everybody speaks to the bot alone.
+        for job in reversed(own or (done if requester.community else [])):
             return job.id
         raise NotFoundRefusal("There is no clip to build on yet; start with !riff lo-fi beat.")
 

@@ -78,10 +78,13 @@ class Control:
     # One by one -----------------------------------------------------------------------------
 
     async def waiting(self, by: Requester) -> list[Job]:
-        """The riffs that wait in a community, the next one first."""
+        """The riffs that wait in a community, the next one first; in direct messages, one's own."""
         self._access.require(by, "queue-show")
         ids = await self._database.read(lambda db: order_in(db, by.platform, by.community))
-        return await self._ledger.jobs(ids)
+        jobs = await self._ledger.jobs(ids)
+        if by.community or self._access.may(by, "everywhere"):
+            return jobs
+        return [job for job in jobs if job.requester.user == by.user]
 
     async def skip(self, by: Requester, position: int | None = None) -> Job:
         """Cancel the riff at a position; without one, what is drawn now, else the next.

@@ -64,16 +64,23 @@ def status_line(view: JobView) -> str | None:
 
 
 def clip_line(job: Job) -> str:
-    """One quiet line under a clip: prompt, seed, steps, seconds taken."""
+    """One quiet line with the clips: prompt, seed, steps, model, length, tempo, and that it was a
+    machine which made them."""
     request = job.request
     recipe = job.clips[0].recipe if job.clips else {}
     steps = recipe.get("steps") or request.steps
     parts = [escape(shorten(request.prompt)), f"seed {request.seed}"]
     if steps:
         parts.append(f"{escape(str(steps))} steps")
-    if job.seconds_taken is not None:
-        parts.append(f"{job.seconds_taken:.1f} s")
-    return SUBTEXT + " · ".join(parts)
+    if recipe.get("model"):
+        parts.append(escape(shorten(recipe["model"])))
+    if job.clips:
+        count = "" if len(job.clips) == 1 else f"{len(job.clips)} × "
+        parts.append(f"{count}{job.clips[0].seconds:.1f} s")
+    if recipe.get("bpm") or request.bpm:
+        parts.append(f"{escape(recipe.get('bpm') or f'{request.bpm:g}')} BPM")
+    took = "" if job.seconds_taken is None else f" in {job.seconds_taken:.1f} s"
+    return SUBTEXT + " · ".join([*parts, f"machine-made{took}"])
 
 
 def no_file_line(job: Job, why: str) -> str:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.events import JobPreviewed
 from bot.grammar import OPTIONS_OF
 from bot.jobs import Job
 from cogs.discord import place as place_module
@@ -292,3 +293,84 @@ async def test_help_is_for_the_askers_eyes(house: House) -> None:
     assert answer.ephemeral
     assert answer.message is not None
     assert "/riff" in answer.message.content
+
+
+async def test_the_picture_is_seen_growing(house: House, clips: Clips) -> None:
+    asked, job = await ask(house)
+    typed = house.say("!riff jazz")
+    other = await house.status(typed)
+    second = await house.begin()
+    for riff, text in ((job, "interaction"), (second, "message")):
+        house.report(riff, Progress("drawing", 2, 10))
+        await house.until(lambda riff=riff: house.events.is_watched(riff.id))
+        house.events.publish(JobPreviewed(riff.id, text.encode()))
+    shown = asked.original
+    assert shown is not None
+    for status, data in ((shown, b"interaction"), (other, b"message")):
+        await house.until(lambda status=status: status.attachments)
+        (preview,) = status.attachments
+        assert (preview.filename, preview.data) == ("preview.png", data)
+        assert preview.description
+    await house.end(job, clips(job))
+    await house.state(job, "delivered")
+    assert [a.filename for a in shown.attachments] == ["lo-fi-beat-7.mp3", "lo-fi-beat-7.png"]
+    assert not house.events.is_watched(job.id)
+    await house.studio.cancel(second.id, second.requester, may_cancel_any=True)
+    await house.until(lambda: other.content == "This riff was cancelled.")
+    assert other.attachments == []
+
+
+# Without a server ---------------------------------------------------------------------------
+
+
+async def test_an_app_that_somebody_brought_along_answers_where_the_bot_is_not(
+    house: House, clips: Clips
+) -> None:
+    world = house.peer.world
+    elsewhere = world.add_guild(world.add_user("Otto"), "Elsewhere")
+    elsewhere.has_bot = False
+    channel = world.add_channel(elsewhere)
+    house.member.installed = True
+    asked = house.slash("riff", channel, prompt="lo-fi beat", seed=7)
+    assert is_status(await asked.reply())
+    job = await house.begin()
+    # That server is no community of ours: it has no moderators and no queue here.
+    assert (job.requester.community, job.requester.roles) == ("", frozenset())
+    await house.end(job, clips(job))
+    await house.state(job, "delivered")
+    assert asked.original is not None
+    assert len(asked.original.attachments) == 2
+
+
+async def test_a_lost_status_where_the_bot_is_not_is_followed_up(
+    house: House, clips: Clips
+) -> None:
+    world = house.peer.world
+    elsewhere = world.add_guild(world.add_user("Otto"), "Elsewhere")
+    elsewhere.has_bot = False
+    house.member.installed = True
+    asked = house.slash("riff", world.add_channel(elsewhere), prompt="lo-fi beat")
+    status = await asked.reply()
+    job = await house.begin()
+    world.delete(status)
+    await house.end(job, clips(job))
+    await house.state(job, "delivered")
+    (answer,) = asked.followups
+    assert len(answer.attachments) == 2
+
+
+async def test_what_somebody_asked_directly_is_theirs_alone(house: House, clips: Clips) -> None:
+    world, other = house.peer.world, house.peer.world.add_user("Otto")
+    await house.slash("riff", house.member, prompt="a secret").reply()
+    job = await house.begin()
+    await house.end(job, clips(job))
+    await house.state(job, "delivered")
+    await house.slash("riff", house.member, prompt="another secret").reply()
+    for name, sentence in (("again", "no clip to build on"), ("queue", "Nothing is waiting")):
+        answer = await world.slash(other, other, name).answered()
+        assert answer.message is not None
+        assert sentence in answer.message.content
+        assert "secret" not in answer.message.content
+    answer = await house.slash("queue", house.member).answered()
+    assert answer.message is not None
+    assert "another secret" in answer.message.content

@@ -31,7 +31,7 @@ async def test_a_riff_is_answered_with_its_sound_and_picture(house: House, clips
     for attachment, kind in zip(answer.attachments, ("mp3", "png"), strict=True):
         assert attachment.data == (house.data / "clips" / clip[0].files[kind]).read_bytes()
     assert "lo-fi beat" in (answer.attachments[1].description or "")
-    assert answer.content == "-# lo-fi beat · seed 7 · 12 steps · 4.2 s"
+    assert answer.content == "-# lo-fi beat · seed 7 · 12 steps · 0.2 s · machine-made in 4.2 s"
     assert answer.nonce == job.id
     assert answer.pinged == {house.member.id}
     await house.until(lambda: status.deleted)
