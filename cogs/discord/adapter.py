@@ -72,7 +72,6 @@ class DiscordAdapter:
         """
         self._token = token
         self._config = services.config.discord
-        self._clips = services.clips
         self._board = StatusBoard(services.studio, lambda: self._client, edit_interval)
         self._parts = Parts(services, ChatDesk(services), self._board, self._config.prefix)
         self._client: RiffbotClient | None = None
@@ -115,7 +114,7 @@ class DiscordAdapter:
         client = self._client
         if client is None or client.is_closed():
             raise DeliveryRetry("Discord is not connected", _NOT_CONNECTED_RETRY)
-        receipt = await Postman(client, self._clips, self._board).deliver(delivery)
+        receipt = await Postman(client, self._parts.services, self._board).deliver(delivery)
         await self._take_back_hidden(client, delivery, receipt)
         return receipt
 

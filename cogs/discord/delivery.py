@@ -16,13 +16,17 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import aiohttp
 import discord
 
 from bot.adapters import DeliveryImpossible, DeliveryRetry
+from bot.errors import Refusal
+from bot.exports import SMALLER
 from bot.jobs import Delivery, Job
+from bot.services import Services
+from cogs.discord.actions import page_of
+from cogs.discord.buttons import clip_view
 from cogs.discord.originals import edit_original, is_lost
 from cogs.discord.place import Place
 from cogs.discord.posting import (
@@ -67,10 +71,11 @@ class _Found:
 class Postman:
     """Delivers answers over one connection."""
 
-    def __init__(self, client: discord.Client, clips: Path, board: StatusBoard) -> None:
-        """`clips` is the folder that the paths in `Clip.files` are relative to."""
+    def __init__(self, client: discord.Client, services: Services, board: StatusBoard) -> None:
+        """`services` are the studio's, `board` has the statuses that answers replace."""
         self._client = client
-        self._clips = clips
+        self._services = services
+        self._clips = services.clips
         self._board = board
 
     async def deliver(self, delivery: Delivery) -> str:
@@ -106,7 +111,9 @@ class Postman:
             return None
 
         async def edit(fitting: Post) -> str:
-            made = await edit_original(self._client, place, fitting.text, fitting.uploads)
+            made = await edit_original(
+                self._client, place, fitting.text, fitting.uploads, fitting.view
+            )
             return str(made.id)
 
         try:
@@ -163,6 +170,7 @@ class Postman:
                 fitting.text,
                 files=[upload.to_file() for upload in fitting.uploads],
                 allowed_mentions=discord.AllowedMentions.none(),
+                view=discord.utils.MISSING if fitting.view is None else fitting.view,
                 wait=True,
             )
             return str(message.id)
@@ -194,12 +202,12 @@ class Postman:
             ) from error
 
     async def _post_fitting(self, send: Send, limit: int, post: Post) -> str:
-        """Post with all files, or with the sounds only, or with words, as the upload limit has it.
+        """Post with all files, or with the sounds only, at ever lower bit rates, or with words.
 
         The limit is what Discord says of the guild; it has changed before, so a refusal counts
         more than the figure.
         """
-        for fitting in _lighter_and_lighter(post):
+        async for fitting in self._lighter_and_lighter(post):
             if any(len(upload.data) > limit for upload in fitting.uploads):
                 continue
             try:
@@ -209,6 +217,37 @@ class Postman:
                     raise
                 log.info("files of %s are too large for Discord: %s", post.nonce, error)
         raise AssertionError("a post without files exceeds no upload limit")
+
+    async def _lighter_and_lighter(self, post: Post) -> AsyncIterator[Post]:
+        """The post, and what to try where it is too large; smaller files are made only then."""
+        yield replace(post, uploads=tuple(post.uploads[:_MAX_UPLOADS]))
+        if not post.uploads:
+            return
+        sounds = [upload for upload in post.uploads if not upload.filename.endswith(".png")]
+        yield replace(post, uploads=tuple(sounds[:_MAX_UPLOADS]))
+        job = (await self._services.studio.view(post.nonce or "")).job
+        for kind in SMALLER:
+            smaller = await self._smaller(job, kind)
+            if not smaller:
+                break
+            yield replace(post, uploads=smaller)
+        link = page_of(self._services, job)
+        hear = f" Hear it here: {link}" if link else ""
+        text = f"Its files are larger than Discord lets me upload here.{hear}\n{post.text}"
+        yield replace(post, uploads=(), text=text)
+
+    async def _smaller(self, job: Job, kind: str) -> tuple[Upload, ...]:
+        """The sounds at a lower bit rate; none where they cannot be made."""
+        uploads = []
+        try:
+            for clip in job.clips[:_MAX_UPLOADS]:
+                export = await self._services.exports.make(job, clip, kind)
+                data = await asyncio.to_thread(export.path.read_bytes)
+                uploads.append(Upload(f"{upload_stem(job, clip.index)}.mp3", data))
+        except (Refusal, OSError) as error:
+            log.info("no smaller files of %s: %s", job.id, error)
+            return ()
+        return tuple(uploads)
 
     def _upload_limit(self, place: Place | None) -> int:
         """Bytes that one file may have."""
@@ -252,8 +291,8 @@ class Postman:
         except OSError:
             log.exception("the files of %s cannot be read", job.id)
             text = no_file_line(job, "its files are gone from my disk.")
-            return Post(text, ping=True, nonce=job.id)
-        return Post(clip_line(job), uploads, ping=True, nonce=job.id)
+            return Post(text, ping=True, nonce=job.id, view=clip_view(job))
+        return Post(clip_line(job), uploads, ping=True, nonce=job.id, view=clip_view(job))
 
     def _read_files(self, job: Job) -> tuple[Upload, ...]:
         """All sounds, then all pictures: blocking, so it runs in a thread."""
@@ -268,18 +307,6 @@ class Postman:
             for clip in job.clips
             if kind in clip.files
         )
-
-
-def _lighter_and_lighter(post: Post) -> list[Post]:
-    if not post.uploads:
-        return [post]
-    sounds = [upload for upload in post.uploads if not upload.filename.endswith(".png")]
-    sentence = "Its files are larger than Discord lets me upload here."
-    return [
-        replace(post, uploads=tuple(post.uploads[:_MAX_UPLOADS])),
-        replace(post, uploads=tuple(sounds[:_MAX_UPLOADS])),
-        replace(post, uploads=(), text=f"{sentence}\n{post.text}"),
-    ]
 
 
 def _answers(message: discord.Message, place: Place, post: Post) -> bool:

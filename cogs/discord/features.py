@@ -12,8 +12,11 @@ from typing import Any
 from discord.ext import commands
 from discord.ui import DynamicItem
 
+from cogs.discord.buttons import ClipButton
+from cogs.discord.library import LibraryCog
 from cogs.discord.making import MakingCog
 from cogs.discord.messages import MessagesCog
+from cogs.discord.moderating import ModeratingCog
 from cogs.discord.parts import Parts
 from cogs.discord.reports import ReportsCog
 from cogs.discord.takedown import TakedownCog
@@ -21,12 +24,14 @@ from cogs.discord.takedown import TakedownCog
 FEATURES: tuple[type[commands.Cog], ...] = (
     MessagesCog,
     MakingCog,
+    LibraryCog,
+    ModeratingCog,
     ReportsCog,
     TakedownCog,
 )
 """A new feature is a file of its own and an entry here."""
 
-DYNAMIC_ITEMS: tuple[type[DynamicItem[Any]], ...] = ()
+DYNAMIC_ITEMS: tuple[type[DynamicItem[Any]], ...] = (ClipButton,)
 """Buttons that work after a restart."""
 
 

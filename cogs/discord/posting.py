@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import discord
 
@@ -42,12 +43,14 @@ class Post:
         nonce: at most 25 characters. Within a few minutes Discord answers a second message with
             the same nonce by returning the first one (discord.py always sends `enforce_nonce`
             with it). None for messages whose repetition would do no harm.
+        view: buttons.
     """
 
     text: str
     uploads: Sequence[Upload] = ()
     ping: bool = False
     nonce: str | None = None
+    view: discord.ui.View | None = field(default=None, repr=False)
 
 
 async def post_reply(channel: discord.abc.Messageable, place: Place, post: Post) -> discord.Message:
@@ -104,16 +107,17 @@ async def _send(
         mentions.users = [discord.Object(name)]
     files = [upload.to_file() for upload in post.uploads]
     nonce = post.nonce or new_id()
+    more: dict[str, Any] = {}
+    if reference is not None:
+        more["reference"] = reference
+    if post.view is not None:
+        more["view"] = post.view
     # A prompt may hold an address; its preview would bury the clip.
-    if reference is None:
-        return await channel.send(
-            post.text, files=files, nonce=nonce, allowed_mentions=mentions, suppress_embeds=True
-        )
     return await channel.send(
         post.text,
         files=files,
         nonce=nonce,
         allowed_mentions=mentions,
         suppress_embeds=True,
-        reference=reference,
+        **more,
     )

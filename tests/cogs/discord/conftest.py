@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import io
 import logging
+import math
+import struct
 import subprocess
+import wave
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -29,6 +33,19 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     ffmpeg = imageio_ffmpeg.get_ffmpeg_exe()
     subprocess.run([ffmpeg, "-loglevel", "error", *tone, str(path)], check=True)
     return path.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def wav() -> bytes:
+    """A quarter of a second of a tone, as a WAV."""
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(44_100)
+        tone = (round(8000 * math.sin(2 * math.pi * 440 * t / 44_100)) for t in range(11_025))
+        file.writeframes(b"".join(struct.pack("<h", sample) for sample in tone))
+    return buffer.getvalue()
 
 
 @pytest.fixture

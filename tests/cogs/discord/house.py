@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
-from bot.config import Config, DiscordConfig
+from bot.config import Config, DiscordConfig, WebConfig
 from bot.events import Events, JobChanged, JobProgressed, QueueMoved
 from bot.jobs import Job, JobState
 from bot.moderation.desk import Moderation, open_rulebook
@@ -33,6 +33,7 @@ from tests.peers.discord import Channel, DiscordPeer, Interaction, Message, User
 
 T = TypeVar("T")
 RIFFS_AT_ONCE = 3
+PUBLIC_URL = "https://riffs.example.org"
 SETTINGS = {"burst": RIFFS_AT_ONCE, "period": 30.0, "waiting": 10, "global-waiting": 100}
 
 
@@ -216,6 +217,7 @@ async def open_house(
     services = Services.over(
         Config(
             data=data,
+            web=WebConfig(public_url=PUBLIC_URL),
             discord=DiscordConfig(
                 prefix=prefix, api_url=peer.api_url, gateway_url=peer.gateway.url
             ),

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from bot.jobs import Job
 from cogs.discord.delivery import ELSEWHERE
 from tests.cogs.discord.conftest import Clips
-from tests.cogs.discord.house import House, open_house
+from tests.cogs.discord.house import PUBLIC_URL, House, open_house
 from tests.peers.discord import Channel, DiscordPeer, Fault, Message
 
 POSTS = r"/channels/\d+/messages"
@@ -151,7 +154,8 @@ async def test_a_deleted_channel_is_answered_directly(house: House, clips: Clips
     await house.end(job, clips(job))
     await house.state(job, "delivered")
     (answer,) = from_bot(house.peer.world.dm_channel(house.member))
-    assert answer.content == ELSEWHERE + "-# lo-fi beat · seed 7 · 12 steps · 4.2 s"
+    line = "-# lo-fi beat · seed 7 · 12 steps · 0.2 s · machine-made in 4.2 s"
+    assert answer.content == ELSEWHERE + line
     assert len(answer.attachments) == 2
 
 
@@ -207,6 +211,34 @@ async def test_what_is_too_large_is_left_out(house: House, clips: Clips) -> None
     answer = await house.reply(asked)
     assert answer.attachments == []
     assert answer.content.startswith("Its files are larger than Discord lets me upload here.")
+    assert f"{PUBLIC_URL}/clip/{job.id}" in answer.content
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_a_sound_that_is_too_large_goes_at_a_lower_bit_rate(
+    house: House, clips: Clips, wav: bytes, told: bool
+) -> None:
+    """Interactions tell the limit; of messages it is learnt by being refused."""
+    house.channel.upload_limit = 9_000
+    if told:
+        asked = house.slash("riff", prompt="lo-fi beat", seed=7)
+        answer = await asked.reply()
+    else:
+        said = house.say("!riff lo-fi beat --seed 7")
+        await house.status(said)
+    job = await house.begin()
+    (clip,) = clips(job)
+    (house.services.clips / clip.files["mp3"]).write_bytes(bytes(50_000))
+    (house.services.clips / job.id[:2] / f"{job.id}.wav").write_bytes(wav)
+    files = {**clip.files, "wav": f"{job.id[:2]}/{job.id}.wav"}
+    await house.end(job, (replace(clip, files=files),))
+    await house.state(job, "delivered")
+    if not told:
+        answer = await house.reply(said)
+    (upload,) = answer.attachments
+    assert upload.filename == "lo-fi-beat-7.mp3"
+    assert 0 < len(upload.data) <= 9_000
+    assert answer.content.startswith("-# lo-fi beat")
 
 
 async def test_lost_files_are_told(house: House, clips: Clips) -> None:
