@@ -18,6 +18,7 @@ from cogs.discord.making import MakingCog
 from cogs.discord.messages import MessagesCog
 from cogs.discord.moderating import ModeratingCog
 from cogs.discord.parts import Parts
+from cogs.discord.remix_menu import RemixMenuCog
 from cogs.discord.reports import ReportsCog
 from cogs.discord.takedown import TakedownCog
 
@@ -25,6 +26,7 @@ FEATURES: tuple[type[commands.Cog], ...] = (
     MessagesCog,
     MakingCog,
     LibraryCog,
+    RemixMenuCog,
     ModeratingCog,
     ReportsCog,
     TakedownCog,
