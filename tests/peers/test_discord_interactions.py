@@ -3,31 +3,13 @@
 from __future__ import annotations
 
 import io
-from collections.abc import AsyncIterator
 
 import discord
 import pytest
 from discord import app_commands
 
 from tests.peers.discord import Channel, DiscordPeer, NotOfferedError, User
-from tests.peers.discord.client import PlainClient, connected, point_at
-
-
-@pytest.fixture
-async def peer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordPeer]:
-    async with DiscordPeer() as peer:
-        point_at(peer, monkeypatch)
-        yield peer
-
-
-@pytest.fixture
-def mia(peer: DiscordPeer) -> User:
-    return peer.world.add_user("Mia")
-
-
-@pytest.fixture
-def channel(peer: DiscordPeer, mia: User) -> Channel:
-    return peer.world.add_channel(peer.world.add_guild(mia))
+from tests.peers.discord.client import PlainClient, connected
 
 
 class Panel(discord.ui.View):

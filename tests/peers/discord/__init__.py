@@ -17,6 +17,7 @@ misbehave (`rest.faults`, `Gateway.drop`). A fixture ends with `assert world.vio
     http.py          errors, faults, message bodies
     rest.py          the HTTP side; routes in accounts.py, guilds.py,
                      messages.py, webhooks.py
+    ratelimits.py    buckets, for tests that set limits with `rest.limit`
     gateway.py       the WebSocket side
     cdn.py           downloads of attachments
     client.py        the real discord.py connected to it, for tests of the peer itself

@@ -37,6 +37,9 @@ class PlainClient(discord.AutoShardedClient):
         if self.setup is not None:
             await self.setup(self)
 
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """discord.py would wait for 5 s, as Discord wants of those who identify again."""
+
     def dispatch(self, event: str, /, *args: Any, **kwargs: Any) -> None:
         self.heard.append((event, args))
         super().dispatch(event, *args, **kwargs)
@@ -66,6 +69,7 @@ async def connected(
     client.setup = setup
     await client.login(peer.world.token)
     task = asyncio.create_task(client.connect())
+    task.add_done_callback(lambda _: peer.world.notify())
     try:
         await peer.world.until(lambda: client.events("ready") or task.done())
         if task.done():

@@ -12,6 +12,8 @@ from tests.peers.discord.gateway import Gateway
 from tests.peers.discord.rest import Rest
 from tests.peers.discord.state import World
 
+MAX_BODY = 512 * 1024**2
+
 
 class DiscordPeer:
     """`async with DiscordPeer() as peer:` serves a fresh world until the block ends."""
@@ -21,7 +23,7 @@ class DiscordPeer:
         self.rest = Rest(self.world)
         self.gateway = Gateway(self.world)
         self.cdn = Cdn(self.world)
-        app = web.Application()
+        app = web.Application(client_max_size=MAX_BODY)
         self.rest.add_to(app)
         self.gateway.add_to(app)
         self.cdn.add_to(app)
