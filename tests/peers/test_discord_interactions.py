@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import time
 
 import discord
 import pytest
@@ -268,3 +269,23 @@ async def test_a_token_may_die_early_without_anybody_being_to_blame(
             await interaction.edit_original_response(content="nobody home")
         assert caught.value.code == 50027
         assert world.violations == []
+
+
+async def test_a_blocked_event_loop_makes_late_and_a_busy_machine_does_not(
+    peer: DiscordPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = peer.world.clock
+    real, used = time.monotonic(), time.process_time()
+    began = clock.time
+    monkeypatch.setattr(time, "monotonic", lambda: real + 10)
+    monkeypatch.setattr(time, "process_time", lambda: used + 0.5)
+    assert 0.5 <= clock.time - began <= 1
+    monkeypatch.setattr(time, "monotonic", lambda: real + 20)
+    monkeypatch.setattr(time, "process_time", lambda: used + 10.5)
+    assert 10 <= clock.time - began <= 11
+    clock.stop()
+    stopped = clock.time
+    monkeypatch.setattr(time, "monotonic", lambda: real + 30)
+    clock.advance(5)
+    assert clock.time == stopped + 5
+    monkeypatch.undo()

@@ -180,8 +180,14 @@ async def test_an_app_that_only_its_user_installed(peer: DiscordPeer, mia: User,
             await world.until(lambda: world.violations)
             assert len(asked.followups) == 5
             assert "follow-ups" in world.violations.pop()
+            assert not reply.ephemeral
             with pytest.raises(discord.Forbidden):
                 await client.get_partial_messageable(channel.id).send("here I am")
+        everyone = world.guilds[channels[0].guild_id or 0].everyone
+        world.overwrite(channels[0], everyone, deny=Permission.USE_EXTERNAL_APPS)
+        reply = await world.slash(channels[0], tom, "riff").reply()
+        assert reply.seen_by is tom
+        await world.until(lambda: world.violations)
         world.say(channels[0], tom, "not for the bot")
         assert client.events("message") == []
 

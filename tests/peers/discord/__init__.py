@@ -12,6 +12,7 @@ misbehave (`rest.faults`, `Gateway.drop`). A fixture ends with `assert world.vio
     clock.py         the world's own time
     permissions.py   roles and overwrites
     interactions.py  slash commands, autocomplete, menus, buttons, modals, as users use them
+    interaction.py   one of them, and what the bot made of it
     commands.py      what the bot registered, and what a client lets users send
     limits.py, components.py  documented limits on messages and components
     http.py          errors, faults, message bodies
@@ -26,7 +27,7 @@ misbehave (`rest.faults`, `Gateway.drop`). A fixture ends with `assert world.vio
 
 from tests.peers.discord.commands import NotOfferedError
 from tests.peers.discord.http import Fault, rate_limited
-from tests.peers.discord.interactions import Choice, Interaction, Response
+from tests.peers.discord.interaction import Choice, Interaction, Response
 from tests.peers.discord.models import Attachment, Channel, Guild, Member, Message, Role, User
 from tests.peers.discord.permissions import Permission
 from tests.peers.discord.server import DiscordPeer

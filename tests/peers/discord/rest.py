@@ -60,7 +60,7 @@ class Rest:
         except ApiError as error:
             body = {"message": str(error), "code": error.code}
             response = respond(body, status=error.status)
-        told = roomy(request) if limit is None else limit.headers(request, self._world.clock.time)
+        told = roomy(request) if limit is None else limit.headers(request, self._world.clock.real)
         response.headers.update(told)
         self._world.notify()
         if fault is not None and fault.kind == "lost" and request.transport is not None:
@@ -73,7 +73,7 @@ class Rest:
             raise ApiError(401, 0, "401: Unauthorized")
 
     def _too_many(self, request: web.Request, limit: RateLimit) -> web.Response | None:
-        now = self._world.clock.time
+        now = self._world.clock.real
         wait, told = limit.take(request, now)
         if wait is None:
             return None

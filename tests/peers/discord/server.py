@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from types import TracebackType
 from typing import Self
 
@@ -31,6 +32,7 @@ class DiscordPeer:
         self.api_url = ""
 
     async def __aenter__(self) -> Self:
+        self._ticking = asyncio.create_task(self.world.clock.run())
         await self._runner.setup()
         site = web.TCPSite(self._runner, "127.0.0.1", 0)
         await site.start()
@@ -48,5 +50,6 @@ class DiscordPeer:
     ) -> None:
         for fault in self.rest.faults:
             fault.release.set()
+        self._ticking.cancel()
         await self.gateway.close()
         await self._runner.cleanup()

@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from tests.peers.discord.commands import CommandBook, NotOfferedError
-from tests.peers.discord.interactions import Choice, Interaction, Interactions, Values
+from tests.peers.discord.interaction import Choice, Interaction, Values
+from tests.peers.discord.interactions import Interactions
 from tests.peers.discord.models import Channel, Message, User
 from tests.peers.discord.people import People
 from tests.peers.discord.permissions import Permission

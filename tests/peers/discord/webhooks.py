@@ -19,7 +19,7 @@ from tests.peers.discord.http import (
     take_message,
     violation,
 )
-from tests.peers.discord.interactions import (
+from tests.peers.discord.interaction import (
     ANSWER_WITHIN,
     CHOICES,
     COMMAND,
@@ -153,7 +153,7 @@ def _answered(
         if int(data.get("flags") or 0) & ~EPHEMERAL:
             raise violation(request, f"a deferral with flags {data['flags']:#x}")
         message = _blank(request, found, _kind_of(found))
-        message.flags = LOADING | int(data.get("flags") or 0)
+        message.flags |= LOADING | int(data.get("flags") or 0)
     else:
         assert kind == MESSAGE
         message = _new_message(request, found, data, files, _kind_of(found))
@@ -178,6 +178,7 @@ def _blank(request: web.Request, found: Interaction, kind: int) -> Message:
         "",
         kind=kind,
         webhook_id=world.application_id,
+        flags=0 if found.may_be_public else EPHEMERAL,
         about=found.metadata(),
         reference=found.message.id if found.kind == COMPONENT and found.message else None,
     )
@@ -196,7 +197,7 @@ def _new_message(
     message.attachments = uploads
     message.embeds = payload.get("embeds") or []
     message.components = payload.get("components") or []
-    message.flags = int(payload.get("flags") or 0)
+    message.flags |= int(payload.get("flags") or 0)
     message.seen_by = found.user if message.ephemeral else None
     check_filled(message)
     note_pings(request, message, payload)
