@@ -206,6 +206,9 @@ def _riffs(db: sqlite3.Connection, mine: tuple[str, str]) -> list[dict[str, Any]
         riff["answers"] = _rows(
             db, "SELECT platform, address, state, receipt FROM deliveries WHERE job_id = ?", one
         )
+        for answer in riff["answers"]:
+            # What a platform is answered with is a secret between the two, and of no use later.
+            answer["address"].pop("token", None)
     return riffs
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import discord
 
 from bot.ask import Ask, Follow, How
+from bot.chat import quoted
 from bot.edits import EditForm
 from bot.errors import NotFoundRefusal
 from bot.exports import GONE, SMALLER
@@ -19,11 +20,12 @@ from bot.jobs import Job, JobView, Requester
 from bot.recipes import words_of
 from bot.services import Services
 from cogs.discord.asking import Asked, ask, promptly
-from cogs.discord.faults import LET_GO, log
+from cogs.discord.faults import LET_GO, log, whisper
 from cogs.discord.modals import BlendModal, EditModal
 from cogs.discord.parts import Parts
 from cogs.discord.posting import FILE_TOO_LARGE, Upload
 from cogs.discord.requester import requester_in
+from cogs.discord.views import file_view, number_view
 from cogs.discord.wording import escape, upload_stem
 from generation.request import Clip
 
@@ -43,11 +45,15 @@ _SAVED = {
 class Actions:
     """Carries out what a button under a clip says."""
 
-    def __init__(self, parts: Parts, interaction: Interaction, job_id: str) -> None:
+    def __init__(
+        self, parts: Parts, interaction: Interaction, job_id: str, clip: int | None = None
+    ) -> None:
+        """`clip` is the index of the clip that is meant, where one was chosen."""
+        self._index = clip
         self._parts = parts
         self._services: Services = parts.services
         self._interaction = interaction
-        self.job_id = job_id
+        self._job_id = job_id
 
     async def follow(self, how: How) -> None:
         """Again, a variation, or an extension.
@@ -56,6 +62,8 @@ class Actions:
             GoneError: it builds on files that are no longer kept.
         """
         job, clip = await self._clip()
+        if how != "again" and await self._has_to_choose(how, job):
+            return
         follow = Follow(how)
         if follow.needs_source(job.request):
             await self._require_files(job, clip)
@@ -109,7 +117,7 @@ class Actions:
         job, clip = await self._clip()
         await self._require_files(job, clip)
         upload = await promptly(self._interaction, self._fitting(job, clip, kind), privately=True)
-        link = page_of(self._services, job)
+        link = page_of(self._services, job, clip.index)
         if upload is not None and await self._hand_over(upload):
             return
         await tell(self._interaction, f"{TOO_LARGE} {link}".strip())
@@ -117,18 +125,25 @@ class Actions:
     async def delete(self) -> None:
         """Take the riff away, and this message with it."""
         people = self._services.moderation.people
-        await people.delete_riff(self._requester, self.job_id)
+        await people.delete_riff(self._requester, self._job_id)
         with suppress(*LET_GO):
             await self._interaction.response.defer()
             await self._interaction.delete_original_response()
 
-    async def choose_file(self, view: discord.ui.View) -> None:
+    async def choose_file(self) -> None:
         """Offer the kinds of files."""
         job, clip = await self._clip()
         await self._require_files(job, clip)
-        link = page_of(self._services, job)
-        text = "Save it as" if not link else f"Save it as a file, or open {link}"
-        await tell(self._interaction, text, view)
+        if await self._has_to_choose("save", job):
+            return
+        link = page_of(self._services, job, clip.index)
+        text = "Save it as a file" if not link else f"Save it as a file, or open {link}"
+        await tell(self._interaction, text, file_view(job.id, self._index))
+
+    async def cancel(self) -> None:
+        """End a riff that waits or is drawn."""
+        job = await self._parts.desk.cancel(self._requester, self._job_id)
+        await whisper(self._interaction, f"Cancelled {quoted(job)}.")
 
     # ----------------------------------------------------------------------------------------
 
@@ -137,12 +152,23 @@ class Actions:
         return requester_in(self._interaction, self._interaction.client.operators)
 
     async def _clip(self) -> tuple[Job, Clip]:
-        job = (await self._services.studio.view(self.job_id)).job
+        job = (await self._services.studio.view(self._job_id)).job
         if job.hidden:
             raise NotFoundRefusal(TAKEN_AWAY)
         if not job.clips:
             raise NotFoundRefusal("That riff has no clip (yet); wait until it is ready.")
-        return job, job.clips[0]
+        index = self._index or 0
+        clip = next((one for one in job.clips if one.index == index), None)
+        if clip is None:
+            raise NotFoundRefusal("That riff has no such clip.")
+        return job, clip
+
+    async def _has_to_choose(self, act: str, job: Job) -> bool:
+        """Whether a riff has several clips and none was chosen yet; then they are offered."""
+        if len(job.clips) == 1 or self._index is not None:
+            return False
+        await tell(self._interaction, "Which of them?", number_view(act, job))
+        return True
 
     async def _ask(self, interaction: Interaction, wanted: Ask) -> None:
         async def submit(asked: Asked) -> JobView:
@@ -194,10 +220,11 @@ class GoneError(NotFoundRefusal):
         self.can_remake = can_remake
 
 
-def page_of(services: Services, job: Job) -> str:
-    """The address of a riff's own page; empty where others cannot reach it."""
+def page_of(services: Services, job: Job, index: int = 0) -> str:
+    """The address of a clip's own page; empty where others cannot reach it."""
     public = services.config.web.public_url if services.config.web.enabled else ""
-    return f"{public}/clip/{job.id}" if public else ""
+    number = f"-{index + 1}" if index else ""
+    return f"{public}/clip/{job.id}{number}" if public else ""
 
 
 async def tell(

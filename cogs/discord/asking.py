@@ -17,6 +17,7 @@ from cogs.discord.faults import answer_error
 from cogs.discord.parts import Parts
 from cogs.discord.place import Place
 from cogs.discord.requester import requester_in
+from cogs.discord.views import cancel_view
 from cogs.discord.wording import status_line
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ async def ask(parts: Parts, interaction: discord.Interaction[Any], submit: Submi
         async with status.turn:
             view = await promptly(interaction, submit(asked))
             text = status_line(view) or TAKEN
-            await _say(interaction, text)
+            await _say(interaction, text, cancel_view(view.job.id))
             parts.board.opened(status, view, text)
     except BaseException:
         parts.board.forget(status)
@@ -97,13 +98,15 @@ async def promptly(
         task.cancel()
 
 
-async def _say(interaction: discord.Interaction[Any], text: str) -> None:
+async def _say(interaction: discord.Interaction[Any], text: str, view: discord.ui.View) -> None:
     """Answer with the status. Where that fails, the result goes to the channel all the same."""
     mentions = discord.AllowedMentions.none()
     with suppress(discord.HTTPException):
         if interaction.response.is_done():
-            await interaction.edit_original_response(content=text, allowed_mentions=mentions)
+            await interaction.edit_original_response(
+                content=text, view=view, allowed_mentions=mentions
+            )
         else:
             await interaction.response.send_message(
-                text, allowed_mentions=mentions, suppress_embeds=True
+                text, view=view, allowed_mentions=mentions, suppress_embeds=True
             )

@@ -26,7 +26,6 @@ from bot.exports import SMALLER
 from bot.jobs import Delivery, Job
 from bot.services import Services
 from cogs.discord.actions import page_of
-from cogs.discord.buttons import clip_view
 from cogs.discord.originals import edit_original, is_lost
 from cogs.discord.place import Place
 from cogs.discord.posting import (
@@ -40,6 +39,7 @@ from cogs.discord.posting import (
     post_reply,
 )
 from cogs.discord.status import StatusBoard
+from cogs.discord.views import clip_view
 from cogs.discord.wording import (
     STATUS_MARK,
     clip_line,

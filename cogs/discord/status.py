@@ -10,6 +10,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import discord
 
@@ -21,6 +22,7 @@ from cogs.discord.faults import LET_GO
 from cogs.discord.originals import edit_original
 from cogs.discord.place import Place
 from cogs.discord.posting import Post, Upload, post_reply
+from cogs.discord.views import cancel_view
 from cogs.discord.wording import PREVIEW_TEXT, status_line
 
 log = logging.getLogger(__name__)
@@ -104,7 +106,9 @@ class StatusBoard:
         self._of_job[view.job.id] = status
         channel = status.place.channel(client)
         try:
-            message = await post_reply(channel, status.place, Post(status.text))
+            message = await post_reply(
+                channel, status.place, Post(status.text, view=cancel_view(view.job.id))
+            )
         except LET_GO as error:
             log.info("no status message for %s: %s", view.job.id, error)
             return
@@ -255,9 +259,10 @@ class StatusBoard:
         status.edited_at = asyncio.get_running_loop().time()
         try:
             if status.place.token is not None:
-                await edit_original(client, status.place, text, uploads)
+                buttons = None if is_over else cancel_view(status.job_id or "")
+                await edit_original(client, status.place, text, uploads, buttons)
             else:
-                await _edit(client, status, text, uploads)
+                await _edit(client, status, text, uploads, is_over=is_over)
         except discord.NotFound:
             # Somebody deleted it; the answer is posted all the same.
             if status.job_id is not None:
@@ -267,12 +272,16 @@ class StatusBoard:
 
 
 async def _edit(
-    client: discord.Client, status: Status, text: str, uploads: list[Upload] | None
+    client: discord.Client,
+    status: Status,
+    text: str,
+    uploads: list[Upload] | None,
+    *,
+    is_over: bool,
 ) -> None:
     message = status.place.channel(client).get_partial_message(status.message_id or 0)
+    more: dict[str, Any] = {"view": None} if is_over else {}
+    if uploads is not None:
+        more["attachments"] = [upload.to_file() for upload in uploads]
     mentions = discord.AllowedMentions.none()
-    if uploads is None:
-        await message.edit(content=text, allowed_mentions=mentions)
-    else:
-        files = [upload.to_file() for upload in uploads]
-        await message.edit(content=text, attachments=files, allowed_mentions=mentions)
+    await message.edit(content=text, allowed_mentions=mentions, **more)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from bot.jobs import Job, Requester
+from cogs.discord.status import CANCELLED
 from tests.cogs.discord.conftest import Clips
 from tests.cogs.discord.house import RIFFS_AT_ONCE, House, is_status, open_house
 from tests.peers.discord import DiscordPeer, Message
@@ -41,14 +44,52 @@ async def test_a_clip_has_its_buttons_however_it_was_asked_for(house: House, cli
     assert all(job.id in one for one in ids)
 
 
-async def test_a_status_and_a_failure_have_none(house: House) -> None:
+async def test_a_status_can_be_cancelled_and_a_failure_has_no_buttons(house: House) -> None:
     asked = house.slash("riff", prompt="lo-fi beat")
     message = await asked.reply()
-    assert labels(message) == []
+    assert labels(message) == ["Cancel"]
     job = await house.begin()
     await house.fail(job, "It did not work.")
     await house.until(lambda: "did not work" in message.content)
     assert labels(message) == []
+
+
+async def test_what_waits_is_cancelled_by_its_button(house: House) -> None:
+    world = house.peer.world
+    asked, said = house.slash("riff", prompt="rain"), house.say("!riff snow")
+    statuses = [await asked.reply(), await house.status(said)]
+    otto = world.add_user("Otto")
+    refused = await world.press(statuses[0], otto, "Cancel").answered()
+    assert refused.ephemeral
+    assert refused.message is not None
+    assert "Only the one who asked" in refused.message.content
+    for status, prompt in zip(statuses, ("rain", "snow"), strict=True):
+        told = await world.press(status, house.member, "Cancel").answered()
+        assert told.message is not None
+        assert told.message.content == f"Cancelled “{prompt}”."
+        await house.until(lambda status=status: status.content == CANCELLED)  # type: ignore[misc]
+        assert labels(status) == []
+
+
+async def test_of_several_clips_one_is_chosen(house: House, clips: Clips) -> None:
+    asked = house.slash("riff", prompt="lo-fi beat", seed=7, clips=2)
+    message = await asked.reply()
+    job = await house.begin()
+    (clip,) = clips(job)
+    recipes = [
+        {"request": json.dumps(replace(job.request, clips=1, seed=7 + index).to_json())}
+        for index in range(2)
+    ]
+    await house.end(job, tuple(replace(clip, index=n, recipe=one) for n, one in enumerate(recipes)))
+    await house.state(job, "delivered")
+    world = house.peer.world
+    choice = await world.press(message, house.member, "Variation").answered()
+    assert choice.ephemeral
+    assert choice.message is not None
+    assert labels(choice.message) == ["Variation 1", "Variation 2"]
+    await world.press(choice.message, house.member, "Variation 2").reply()
+    varied = await house.begin()
+    assert (varied.request.kind, varied.request.seed) == ("variation", 8)
 
 
 @pytest.mark.parametrize("label", ["Again", "Variation", "Extend"])
@@ -173,14 +214,13 @@ async def test_a_pruned_clip_says_so_and_can_be_made_again(house: House, clips: 
         path.unlink()
     world = house.peer.world
     for label in ("Extend", "Save"):
-        pressed = world.press(message, house.member, label)
-        answer = await pressed.answered()
+        answer = await world.press(message, house.member, label).answered()
         assert answer.ephemeral
         assert answer.message is not None
         assert "no longer kept" in answer.message.content
         assert labels(answer.message) == ["Make it again"]
-    remade = world.press(answer.message, house.member, "Make it again")
-    await remade.reply()
+        offer = answer.message
+    await world.press(offer, house.member, "Make it again").reply()
     job = await house.begin()
     assert job.request == first.request
 
