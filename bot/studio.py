@@ -27,7 +27,7 @@ from bot.work import cost_of
 from generation.request import GenerationRequest, Progress
 
 OUT_OF_SPACE = "The studio is out of disk space and can take no new riffs; please try again later."
-REMOVED, REMOVED_NAME = "(removed by a moderator)", "Somebody"
+REMOVED, REMOVED_NAME = "(removed)", "Somebody"
 _TRY_LATER = 60.0
 _LONGEST_KEY = 200
 
@@ -135,7 +135,8 @@ class Studio:
             if known is not None:
                 return known, False
             self._policy.admit(tx, requester)
-            self._check_room(tx, requester, settings)
+            if lane != "live":  # that lane has no line of people
+                self._check_room(tx, requester, settings)
             charges = self._charge(tx, requester, settings, cost)
             terms = Terms(
                 lane=lane,

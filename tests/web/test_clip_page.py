@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zipfile
 from pathlib import Path
 from typing import Literal
 
@@ -42,3 +44,12 @@ def test_whoever_has_the_address_can_hear_it(
     assert started.value.suggested_filename == f"lo-fi-beat-{scheme}-{width}-x4.mp3"
     assert complaints == []
     page.context.close()
+
+
+def test_one_saves_what_is_kept_about_oneself(open_chat: OpenChat) -> None:
+    chat = open_chat()
+    chat.say("!privacy export")
+    with chat.page.expect_download() as started:
+        chat.page.get_by_role("link", name="Save riffbot-export.zip").click()
+    with zipfile.ZipFile(started.value.path()) as archive:
+        assert json.loads(archive.read("riffbot-export.json"))["platform"] == "local"
