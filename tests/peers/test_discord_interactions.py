@@ -5,11 +5,20 @@ from __future__ import annotations
 import io
 import time
 
+import aiohttp
 import discord
 import pytest
 from discord import app_commands
 
-from tests.peers.discord import Channel, DiscordPeer, NotOfferedError, User
+from tests.peers.discord import (
+    Channel,
+    DiscordPeer,
+    Fault,
+    Guild,
+    NotOfferedError,
+    Permission,
+    User,
+)
 from tests.peers.discord.client import PlainClient, connected
 
 
@@ -38,6 +47,41 @@ class Panel(discord.ui.View):
         self, interaction: discord.Interaction, select: discord.ui.Select[discord.ui.View]
     ) -> None:
         await interaction.response.send_message(f"{select.values}", ephemeral=True)
+
+
+class Fields(discord.ui.Modal, title="All kinds"):
+    menu: discord.ui.Label[discord.ui.View] = discord.ui.Label(
+        text="Kind",
+        component=discord.ui.Select(
+            custom_id="kind", options=[discord.SelectOption(label="Calm", value="calm")]
+        ),
+    )
+    file: discord.ui.Label[discord.ui.View] = discord.ui.Label(
+        text="File", component=discord.ui.FileUpload(custom_id="file")
+    )
+    one: discord.ui.Label[discord.ui.View] = discord.ui.Label(
+        text="One",
+        component=discord.ui.RadioGroup(
+            custom_id="one",
+            options=[
+                discord.RadioGroupOption(label="A", value="a"),
+                discord.RadioGroupOption(label="B", value="b"),
+            ],
+        ),
+    )
+    sure: discord.ui.Label[discord.ui.View] = discord.ui.Label(
+        text="Sure", component=discord.ui.Checkbox(custom_id="sure")
+    )
+
+    async def on_submit(self, interaction: discord.Interaction) -> None:
+        menu, file, one, sure = (
+            label.component for label in (self.menu, self.file, self.one, self.sure)
+        )
+        assert isinstance(menu, discord.ui.Select) and isinstance(file, discord.ui.FileUpload)
+        assert isinstance(one, discord.ui.RadioGroup) and isinstance(sure, discord.ui.Checkbox)
+        data = await file.values[0].read()
+        text = f"{menu.values} {data!r} {one.value} {sure.value}"
+        await interaction.response.send_message(text, ephemeral=True)
 
 
 class Words(discord.ui.Modal, title="New words"):
@@ -74,6 +118,29 @@ async def setup(client: PlainClient) -> None:
     ) -> list[app_commands.Choice[str]]:
         return [app_commands.Choice(name=typed + end, value=typed + end) for end in ("a", "b")]
 
+    @tree.context_menu(name="Who is it")
+    async def who(interaction: discord.Interaction, user: discord.Member) -> None:
+        view = discord.ui.View()
+        menu: discord.ui.UserSelect[discord.ui.View] = discord.ui.UserSelect(custom_id="people")
+
+        async def chosen(interaction: discord.Interaction) -> None:
+            await interaction.response.edit_message(content=f"{menu.values[0].display_name}")
+
+        menu.callback = chosen  # type: ignore[method-assign]
+        view.add_item(menu)
+        roles = [role.name for role in user.roles[1:]]
+        await interaction.response.send_message(f"{user.display_name} {roles}", view=view)
+
+    @tree.command(description="Keep somebody out")
+    async def block(
+        interaction: discord.Interaction,
+        user: discord.Member,
+        place: discord.TextChannel,
+        role: discord.Role,
+    ) -> None:
+        text = f"{user.display_name} {place.name} {role.name} {user.id == interaction.user.id}"
+        await interaction.response.send_message(text)
+
     @tree.context_menu(name="Remix this")
     async def remix(interaction: discord.Interaction, message: discord.Message) -> None:
         names = [attachment.filename for attachment in message.attachments]
@@ -89,6 +156,10 @@ async def setup(client: PlainClient) -> None:
     @group.command(description="Show them")
     async def show(interaction: discord.Interaction, key: str) -> None:
         await interaction.response.send_message(f"{key}: {interaction.permissions.manage_guild}")
+
+    @tree.command(description="A form")
+    async def form(interaction: discord.Interaction) -> None:
+        await interaction.response.send_modal(Fields())
 
     @tree.command(description="Says nothing")
     async def silent(interaction: discord.Interaction) -> None:
@@ -289,3 +360,58 @@ async def test_a_blocked_event_loop_makes_late_and_a_busy_machine_does_not(
     clock.advance(5)
     assert clock.time == stopped + 5
     monkeypatch.undo()
+
+
+async def test_users_channels_and_roles_are_resolved(
+    peer: DiscordPeer, mia: User, guild: Guild, channel: Channel
+) -> None:
+    world = peer.world
+    tom = world.add_user("Tom")
+    role = world.add_role(guild, "loud", Permission.MENTION_EVERYONE)
+    world.give_role(guild, tom, role)
+    async with connected(peer, intents=discord.Intents(guilds=True), setup=setup):
+        options = {"user": tom, "place": channel, "role": role}
+        blocked = await world.slash(channel, mia, "block", options).reply()
+        assert blocked.content == "Tom beats loud False"
+        shown = await world.menu(tom, mia, "Who is it", channel).reply()
+        assert shown.content == "Tom ['loud']"
+        await world.press(shown, mia, "people", [tom]).answered()
+        assert shown.content == "Tom"
+        assert world.violations == []
+
+
+async def test_a_lost_answer_may_be_repeated(
+    peer: DiscordPeer, mia: User, channel: Channel
+) -> None:
+    world = peer.world
+    peer.rest.faults.append(Fault("POST", "/interactions/.*", "lost"))
+    async with connected(peer, setup=setup) as client:
+        asked = world.slash(channel, mia, "silent")
+        ((interaction,),) = await world.until(lambda: client.events("silence"))
+        with pytest.raises(aiohttp.ClientError):
+            await interaction.response.send_message("hello")
+        with pytest.raises(discord.HTTPException) as caught:
+            await interaction.response.send_message("hello")
+        assert caught.value.code == 40060
+        assert (await asked.reply()).content == "hello"
+        assert world.violations == []
+
+
+async def test_forms_of_all_kinds(peer: DiscordPeer, mia: User, channel: Channel) -> None:
+    world = peer.world
+    async with connected(peer, setup=setup):
+        asked = world.slash(channel, mia, "form")
+        await asked.modal()
+        fields = {"kind": "Calm", "file": [("a.wav", b"123")], "One": "B", "Sure": True}
+        mistakes: tuple[dict[str, object], ...] = (
+            {"kind": "Loud"},
+            {"file": []},
+            {"One": "C"},
+            {"two": 2},
+        )
+        for wrong in mistakes:
+            with pytest.raises(NotOfferedError):
+                world.submit(asked, {**fields, **wrong})
+        reply = await world.submit(asked, fields).reply()
+        assert reply.content == "['calm'] b'123' b True"
+        assert world.violations == []

@@ -113,7 +113,7 @@ def _button(button: dict[str, Any]) -> list[str]:
 def _select(select: dict[str, Any], *, in_modal: bool = False) -> list[str]:
     found = _text("a menu's custom_id", select.get("custom_id"), 1, 100)
     found += _text("a menu's placeholder", select.get("placeholder") or "", 0, 150)
-    least, most = select.get("min_values", 1), select.get("max_values", 1)
+    least, most = _one(select.get("min_values")), _one(select.get("max_values"))
     found += _within("a menu's min_values", least, 0, 25) + _within("max_values", most, 1, 25)
     if least > most:
         found.append(f"a menu that wants {least} to {most} values")
@@ -150,8 +150,8 @@ def _modal_item(item: dict[str, Any]) -> list[str]:
         fewest = 2 if item["type"] == RADIO_GROUP else 1
         return found + _within("a group's options", len(options), fewest, 10) + _options(options)
     if item["type"] == FILE_UPLOAD:
-        found += _within("an upload's min_values", item.get("min_values", 1), 0, 10)
-        return found + _within("an upload's max_values", item.get("max_values", 1), 1, 10)
+        found += _within("an upload's min_values", _one(item.get("min_values")), 0, 10)
+        return found + _within("an upload's max_values", _one(item.get("max_values")), 1, 10)
     if item["type"] != TEXT_INPUT:
         return found
     if item.get("style") not in {1, 2}:
@@ -165,6 +165,11 @@ def _modal_item(item: dict[str, Any]) -> list[str]:
 def _unique_ids(components: list[dict[str, Any]]) -> list[str]:
     ids = Counter(c["custom_id"] for c in components if "custom_id" in c)
     return [f"the custom_id {custom_id!r} twice" for custom_id, n in ids.items() if n > 1]
+
+
+def _one(number: int | None) -> int:
+    """What is left out, or null, means one."""
+    return 1 if number is None else number
 
 
 def _text(what: str, text: object, least: int, most: int) -> list[str]:

@@ -74,6 +74,7 @@ class Interaction:
     died: bool = False
     heard: bool = False
     submitted: Interaction | None = None
+    answer_lost: bool = False  # the bot never learned that its answer arrived
 
     @property
     def title(self) -> str:

@@ -30,7 +30,17 @@ from typing import TYPE_CHECKING, Any
 
 from tests.peers.discord import commands as c
 from tests.peers.discord.commands import NotOfferedError
-from tests.peers.discord.components import BUTTON, LABEL, LINK, SELECTS, TEXT_DISPLAY, TEXT_INPUT
+from tests.peers.discord.components import (
+    BUTTON,
+    CHECKBOX,
+    FILE_UPLOAD,
+    LABEL,
+    LINK,
+    RADIO_GROUP,
+    SELECTS,
+    TEXT_DISPLAY,
+    TEXT_INPUT,
+)
 from tests.peers.discord.interaction import (
     ANSWER_WITHIN,
     AUTOCOMPLETE,
@@ -281,14 +291,27 @@ class Interactions:
                 raise NotOfferedError(f"the field {label!r} takes {least} to {most} characters")
             return {**found, "value": text}
         defaults = [o["value"] for o in item.get("options", []) if o.get("default")]
-        given = left.pop(key, defaults)
+        key_given = key in left
+        given: Any = left.pop(key, item.get("default", defaults))
         if item["type"] in SELECTS:
-            values = list(given) if isinstance(given, list | tuple) else [given]
-            chosen = self._selected(channel, item, values)
+            chosen = self._selected(channel, item, _listed(given))
             for kind, things in chosen.pop("resolved", {}).items():
                 resolved.setdefault(kind, {}).update(things)
             return {**found, **chosen}
-        raise NotOfferedError(f"this peer cannot fill in components of type {item['type']} yet")
+        if item["type"] == FILE_UPLOAD:
+            uploads = [self._world.upload(*file) for file in given] if key_given else []
+            for upload in uploads:
+                resolved.setdefault("attachments", {})[str(upload.id)] = upload.to_json()
+            return {**found, "values": _enough(item, [str(upload.id) for upload in uploads])}
+        if item["type"] == CHECKBOX:
+            return {**found, "value": bool(given)}
+        offered = {option["label"]: option["value"] for option in item["options"]}
+        chosen_values = [offered.get(v, v) for v in _listed(given)]
+        if not set(chosen_values) <= set(offered.values()):
+            raise NotOfferedError(f"the field {label!r} offers {list(offered)}, not {given!r}")
+        if item["type"] == RADIO_GROUP:
+            return {**found, "value": next(iter(_enough(item, chosen_values)), None)}
+        return {**found, "values": _enough(item, chosen_values)}
 
     def _begin(
         self,
@@ -360,6 +383,21 @@ def _nested(way: list[tuple[str, int]], options: list[dict[str, Any]]) -> list[d
     for name, kind in reversed(way):
         options = [{"name": name, "type": kind, "options": options}]
     return options
+
+
+def _listed(given: Any) -> list[Any]:
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def _enough(item: dict[str, Any], values: list[str]) -> list[str]:
+    """What was chosen in a field, if it is as much as the field wants."""
+    least = 0 if item.get("required") is False else item.get("min_values")
+    most = item.get("max_values")
+    least = 1 if least is None else least
+    most = len(item.get("options", [0])) if most is None else most
+    if not least <= len(values) <= most:
+        raise NotOfferedError(f"the field takes {least} to {most} values, not {len(values)}")
+    return values
 
 
 def _component(components: list[dict[str, Any]], which: str) -> dict[str, Any]:

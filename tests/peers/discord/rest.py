@@ -64,6 +64,9 @@ class Rest:
         response.headers.update(told)
         self._world.notify()
         if fault is not None and fault.kind == "lost" and request.transport is not None:
+            answered = self._world.interactions.by_token.get(request.match_info.get("token", ""))
+            if answered is not None:
+                answered.answer_lost = True
             request.transport.abort()
         return response
 

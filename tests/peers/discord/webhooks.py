@@ -57,7 +57,8 @@ async def answer(request: web.Request) -> web.Response:
     if found is None or found.id != int(request.match_info["interaction"]):
         raise ApiError(404, 10062, "Unknown interaction")
     if found.response is not None:
-        violation(request, f"{found.title} was answered twice")
+        if not found.answer_lost:
+            violation(request, f"{found.title} was answered twice")
         raise ApiError(400, 40060, "Interaction has already been acknowledged.")
     if found.expired:
         if not found.died:
