@@ -13,6 +13,7 @@ from discord.ext import commands
 from discord.ui import DynamicItem
 
 from cogs.discord.buttons import ClipButton
+from cogs.discord.converting import ConvertingCog
 from cogs.discord.library import LibraryCog
 from cogs.discord.making import MakingCog
 from cogs.discord.messages import MessagesCog
@@ -25,6 +26,7 @@ from cogs.discord.takedown import TakedownCog
 FEATURES: tuple[type[commands.Cog], ...] = (
     MessagesCog,
     MakingCog,
+    ConvertingCog,
     LibraryCog,
     RemixMenuCog,
     ModeratingCog,
