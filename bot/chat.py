@@ -159,7 +159,7 @@ class ChatDesk:
             for view in views:
                 await self.cancel(said.requester, view.job.id)
             return Reply(f"Cancelled {len(views)} of your riffs.")
-        job = await self.cancel(said.requester, _meant(which, views))
+        job = await self.cancel(said.requester, meant(which, views))
         return Reply(f"Cancelled {quoted(job)}.")
 
     async def _history(self, said: Said, command: Command) -> Reply:
@@ -230,8 +230,12 @@ def _standing(view: JobView) -> str:
     return f"number {waiting.position} in line ({waiting.reason}), about {about}"
 
 
-def _meant(which: str, views: Sequence[JobView]) -> str:
+def meant(which: str, views: Sequence[JobView]) -> str:
     """The id of the riff to cancel.
+
+    Args:
+        which: an id, a number counted from 1, or empty where there is only one.
+        views: somebody's open riffs, as `ChatDesk.standing` gives them.
 
     Raises:
         NotFoundRefusal: there is none of this number, or none at all.

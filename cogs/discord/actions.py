@@ -26,7 +26,7 @@ from cogs.discord.parts import Parts
 from cogs.discord.posting import FILE_TOO_LARGE, Upload
 from cogs.discord.requester import requester_in
 from cogs.discord.views import file_view, number_view
-from cogs.discord.wording import escape, upload_stem
+from cogs.discord.wording import upload_stem
 from generation.request import Clip
 
 Interaction = discord.Interaction[Any]
@@ -124,11 +124,18 @@ class Actions:
 
     async def delete(self) -> None:
         """Take the riff away, and this message with it."""
-        people = self._services.moderation.people
-        await people.delete_riff(self._requester, self._job_id)
+        interaction, people = self._interaction, self._services.moderation.people
+        deleting = people.delete_riff(self._requester, self._job_id)
+        await promptly(interaction, deleting, privately=True)
         with suppress(*LET_GO):
-            await self._interaction.response.defer()
-            await self._interaction.delete_original_response()
+            if not interaction.response.is_done():
+                await interaction.response.defer()
+                await interaction.delete_original_response()
+            else:
+                # "Thinking …" is what the first answer is by now.
+                await tell(interaction, "Deleted.")
+                if interaction.message is not None:
+                    await interaction.message.delete()
 
     async def choose_file(self) -> None:
         """Offer the kinds of files."""
@@ -142,7 +149,8 @@ class Actions:
 
     async def cancel(self) -> None:
         """End a riff that waits or is drawn."""
-        job = await self._parts.desk.cancel(self._requester, self._job_id)
+        cancelling = self._parts.desk.cancel(self._requester, self._job_id)
+        job = await promptly(self._interaction, cancelling, privately=True)
         await whisper(self._interaction, f"Cancelled {quoted(job)}.")
 
     # ----------------------------------------------------------------------------------------
@@ -235,6 +243,9 @@ async def tell(
 ) -> None:
     """Say something to who used an interaction alone, whether it was answered yet or not.
 
+    Args:
+        text: Discord markdown; what people typed has to be escaped.
+
     Raises:
         discord.HTTPException: Discord refused.
     """
@@ -245,7 +256,7 @@ async def tell(
         else interaction.response.send_message
     )
     await send(
-        escape(text) if view is None else text,
+        text,
         files=[upload.to_file() for upload in uploads],
         ephemeral=True,
         allowed_mentions=discord.AllowedMentions.none(),

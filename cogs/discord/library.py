@@ -10,7 +10,7 @@ import discord
 from discord import app_commands
 from discord.ext import commands
 
-from bot.chat import counted, history_lines, quoted
+from bot.chat import counted, history_lines, meant, quoted
 from bot.errors import BadInputRefusal, ForbiddenRefusal, NotFoundRefusal
 from bot.jobs import Job, Requester
 from bot.privacy import ABOUT, SURE
@@ -21,7 +21,7 @@ from cogs.discord.parts import Parts
 from cogs.discord.posting import Upload
 from cogs.discord.requester import requester_in
 from cogs.discord.slash import Field, make_command
-from cogs.discord.wording import with_prefix
+from cogs.discord.wording import escape, with_prefix
 
 Interaction = discord.Interaction[Any]
 
@@ -44,7 +44,7 @@ class LibraryCog(commands.Cog):
         self._parts = parts
         self._services = parts.services
         short = app_commands.Range[str, 1, _LONGEST_CHOICE]
-        own = Field("riff", short, "Which one; needed only where you have several",
+        own = Field("riff", short, "Which one, or its number; needed only where you have several",
                     complete=self._open_riffs)  # fmt: skip
         clip = Field("clip", short, "Which riff; the last one if left out",
                      complete=self._past_riffs)  # fmt: skip
@@ -66,14 +66,7 @@ class LibraryCog(commands.Cog):
 
     async def _cancel(self, interaction: Interaction, values: dict[str, Any]) -> None:
         requester = self._requester(interaction)
-        which = values.get("riff")
-        if which is None:
-            views = await self._parts.desk.standing(requester)
-            if not views:
-                raise NotFoundRefusal("You have no riff here that could be cancelled.")
-            if len(views) > 1:
-                raise BadInputRefusal("You have several riffs here; choose one as you type.")
-            which = views[0].job.id
+        which = meant(values.get("riff", ""), await self._parts.desk.standing(requester))
         job = await self._parts.desk.cancel(requester, which)
         await whisper(interaction, f"Cancelled {quoted(job)}.")
 
@@ -116,7 +109,7 @@ class LibraryCog(commands.Cog):
             raise NotFoundRefusal("That riff has no clip that could be heard.")
         name = _sound_name(values.get("name") or job.request.prompt)
         await promptly(interaction, self._add_sound(guild, job, name, requester), privately=True)
-        await tell(interaction, f"“{name}” is on this server's soundboard now.")
+        await tell(interaction, f"“{escape(name)}” is on this server's soundboard now.")
 
     async def _add_sound(
         self, guild: discord.Guild, job: Job, name: str, requester: Requester

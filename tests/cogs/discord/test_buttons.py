@@ -11,7 +11,7 @@ import pytest
 from bot.jobs import Job, Requester
 from cogs.discord.status import CANCELLED
 from tests.cogs.discord.conftest import Clips
-from tests.cogs.discord.house import RIFFS_AT_ONCE, House, is_status, open_house
+from tests.cogs.discord.house import PUBLIC_URL, RIFFS_AT_ONCE, House, is_status, open_house
 from tests.peers.discord import DiscordPeer, Message
 from tests.peers.discord.models import walk
 
@@ -254,6 +254,27 @@ async def test_saving_hands_the_file_to_who_asked(house: House, clips: Clips, wa
         (file,) = next(m for m in saved.messages if m.attachments).attachments
         assert file.filename == name
         assert all(m.ephemeral for m in saved.messages)
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_cannot_be_uploaded_is_linked(
+    house: House, clips: Clips, wav: bytes, told: bool
+) -> None:
+    first, message = await posted(house, clips)
+    (house.services.clips / first.id[:2] / f"{first.id}.wav").write_bytes(wav)
+    await _add_file(house, first, "wav")
+    world = house.peer.world
+    chosen = (await world.press(message, house.member, "Save").answered()).message
+    assert chosen is not None
+    # An interaction tells the limit; where that changes meanwhile, Discord refuses.
+    if told:
+        house.channel.upload_limit = 100
+    saved = world.press(chosen, house.member, "FLAC")
+    house.channel.upload_limit = 100
+    link = f"{PUBLIC_URL}/clip/{first.id}"
+    found = await house.until(lambda: next((m for m in saved.messages if link in m.content), None))
+    assert found.ephemeral
+    assert "larger than Discord lets me upload" in found.content
 
 
 async def test_a_blocked_person_gets_nothing_from_buttons(house: House, clips: Clips) -> None:

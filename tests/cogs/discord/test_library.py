@@ -34,7 +34,7 @@ async def test_one_cancels_what_one_chose(house: House) -> None:
     assert "no riff here" in await said(house.slash("cancel"))
     for prompt in ("rain", "snow"):
         await house.slash("riff", prompt=prompt).reply()
-    assert "choose one" in await said(house.slash("cancel"))
+    assert "“snow”: number 2 in line" in await said(house.slash("cancel"))
     world = house.peer.world
     (choice,) = await world.autocomplete(
         house.member, "cancel", "riff", "SNO", channel=house.channel
@@ -44,7 +44,7 @@ async def test_one_cancels_what_one_chose(house: House) -> None:
     (left,) = await world.autocomplete(house.member, "cancel", "riff", "", channel=house.channel)
     stolen = world.slash(house.channel, otto, "cancel", {"riff": str(left.value)})
     assert "Only the one who asked" in await said(stolen)
-    assert await said(house.slash("cancel")) == "Cancelled “rain”."
+    assert await said(house.slash("cancel", riff="1")) == "Cancelled “rain”."
 
 
 async def test_history_is_ones_own(house: House, clips: Clips) -> None:
@@ -74,6 +74,8 @@ async def test_one_gets_what_is_kept_and_has_it_deleted(house: House, clips: Cli
     )
     assert told.content.startswith("Deleted: 1 riff and ")
     assert (await house.studio.view(job.id)).job.request.prompt != "zebrafish"
+    left = [m for m in house.channel.messages.values() if "zebrafish" in m.content]
+    await house.until(lambda: all(m.deleted for m in left))
 
 
 async def test_a_riff_goes_on_the_soundboard(house: House, clips: Clips, wav: bytes) -> None:
