@@ -415,3 +415,20 @@ async def test_forms_of_all_kinds(peer: DiscordPeer, mia: User, channel: Channel
         reply = await world.submit(asked, fields).reply()
         assert reply.content == "['calm'] b'123' b True"
         assert world.violations == []
+
+
+async def test_a_deleted_deferral_is_followed_up_by_a_new_message(
+    peer: DiscordPeer, mia: User, channel: Channel
+) -> None:
+    world = peer.world
+    async with connected(peer, setup=setup) as client:
+        asked = world.slash(channel, mia, "silent")
+        ((interaction,),) = await world.until(lambda: client.events("silence"))
+        await interaction.response.defer()
+        assert asked.original is not None and asked.original.loading
+        world.delete(asked.original)
+        with pytest.raises(discord.NotFound) as caught:
+            await interaction.edit_original_response(content="here")
+        assert caught.value.code == 10008
+        sent = await interaction.followup.send("here", wait=True)
+        assert [message.id for message in asked.followups] == [sent.id] == list(channel.messages)

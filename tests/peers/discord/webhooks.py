@@ -82,14 +82,14 @@ async def follow_up(request: web.Request) -> web.Response:
     world, found = request.app[WORLD], _interaction(request)
     payload, files = await read_payload(request)
     loading = found.original
-    if loading is not None and loading.loading:
+    if loading is not None and loading.loading and not loading.deleted:
         _load(request, loading, payload, files)
         return respond(loading.to_json())
     few = str(GUILD_INSTALL) not in found.installs
     if few and len(found.followups) >= _FOLLOWUPS_OF_USER_INSTALLS:
         raise violation(request, "more than 5 follow-ups where only a user installed the app")
     message = _new_message(request, found, payload, files, ORDINARY)
-    if found.original is not None:
+    if found.original is not None and not found.original.deleted:
         message.reference = found.original.id
     found.followups.append(message)
     world.post(message)
