@@ -316,8 +316,8 @@ async def test_a_deleted_request_is_not_drawn(house: House) -> None:
     job = await house.begin()
     house.peer.world.delete(asked)
     await house.state(job, "cancelled")
-    assert house.stopped == [job.id]
     await house.until(lambda: status.content == "This riff was cancelled.")
+    assert house.stopped == [job.id]
 
 
 async def test_a_deleted_answer_is_no_longer_in_history(house: House, clips: Clips) -> None:
