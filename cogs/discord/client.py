@@ -33,6 +33,7 @@ _PERMISSIONS = discord.Permissions(
     view_audit_log=True,
     create_expressions=True,
 )
+_GUILDS_LOOKED_AT = 20
 _SCOPES = ("bot", "applications.commands")
 
 
@@ -175,6 +176,15 @@ class RiffbotClient(commands.AutoShardedBot):
                 self.application_id, permissions=_PERMISSIONS, scopes=_SCOPES
             )
             log.info("Discord: invite the bot to a server with %s", invite)
+        for guild in self.guilds[:_GUILDS_LOOKED_AT]:
+            lacking = _lacking(guild)
+            if lacking:
+                log.warning(
+                    "Discord: on “%s” I lack the permissions %s; give them to my role in the "
+                    "server settings",
+                    guild.name,
+                    ", ".join(lacking),
+                )
 
     async def _tell_commands(self) -> None:
         """Tell Discord what the slash commands are; without that, the last ones stay."""
@@ -187,6 +197,13 @@ class RiffbotClient(commands.AutoShardedBot):
         else:
             self.synced = True
             log.info("Discord: %d commands", len(told))
+
+
+def _lacking(guild: discord.Guild) -> list[str]:
+    """What the bot may not do on a server, as Discord's own settings call it."""
+    present = guild.me.guild_permissions
+    wanted = [name for name, value in _PERMISSIONS if value]
+    return [name.replace("_", " ").title() for name in wanted if not getattr(present, name)]
 
 
 def _operators(application: discord.AppInfo | None) -> frozenset[int]:

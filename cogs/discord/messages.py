@@ -115,12 +115,10 @@ class MessagesCog(commands.Cog):
         mentioned = None
         if name in MODERATION:
             text, mentioned = await self._names_resolved(message, requester, text)
-        source = await self._source(message) if name in FOLLOWS else None
-        reference = message.reference
-        replied_job = None
-        if reference is not None and reference.message_id is not None:
-            receipts = self._parts.services.receipts
-            replied_job = await receipts.job_of(PLATFORM, str(reference.message_id))
+        replied_job = await self._replied_job(message)
+        source = None
+        if name in FOLLOWS:
+            source = await self._source(message, with_replied=replied_job is None)
         toml = await _settings_file(message) if name == "riffset" else ""
         return Said(
             requester=requester,
@@ -146,10 +144,19 @@ class MessagesCog(commands.Cog):
                 return text[: match.start()] + text[match.end() :], whom
         return text, None
 
-    async def _source(self, message: discord.Message) -> Source | None:
+    async def _replied_job(self, message: discord.Message) -> str | None:
+        """The riff whose post a message replies to."""
+        if message.reference is None or message.reference.message_id is None:
+            return None
+        receipts = self._parts.services.receipts
+        return await receipts.job_of(PLATFORM, str(message.reference.message_id))
+
+    async def _source(self, message: discord.Message, *, with_replied: bool) -> Source | None:
         """The sound or picture that came with a message, or with the one it replies to."""
         replied = None if message.reference is None else message.reference.resolved
-        others = replied.attachments if isinstance(replied, discord.Message) else []
+        others: list[discord.Attachment] = []
+        if with_replied and isinstance(replied, discord.Message):
+            others = replied.attachments
         for attachment in (*message.attachments, *others):
             if is_media(attachment):
                 return await put_attachment(self._parts.services.sources, attachment)

@@ -8,6 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yarl
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
 
 import cogs.discord
 from bot.adapters import AdapterError, DeliveryRetry, load_adapters
@@ -150,3 +153,51 @@ async def test_stopping_lets_the_message_at_hand_end(house: House) -> None:
     await stopping
     assert len(house.replies(asked)) == 1
     assert house.replies(too_late) == []
+
+
+async def test_another_server_than_discords_own_can_be_used(
+    peer: DiscordPeer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Route, "BASE", "http://127.0.0.1:9/nobody")
+    monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL("ws://127.0.0.1:9/"))
+    async with open_house(peer, tmp_path) as house:
+        await house.connect()
+        await house.reply(house.say("!riffhelp"))
+
+
+async def test_a_bot_in_many_servers_has_several_connections(
+    peer: DiscordPeer, tmp_path: Path, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def at_once(*_: object, **__: object) -> None:
+        """discord.py waits five seconds between two connections, as Discord asks of clients."""
+
+    monkeypatch.setattr("cogs.discord.client.RiffbotClient.before_identify_hook", at_once)
+    world = peer.world
+    world.shards = 2
+    owner = world.add_user("Mia")
+    channels = []
+    for _ in range(2):
+        channels.append(world.add_channel(world.add_guild(owner)))
+        world._last_id += 1 << 22  # a millisecond later: Discord shares servers out by that
+    async with open_house(peer, tmp_path) as house:
+        await house.connect()
+        await house.until(lambda: len(peer.gateway.connected) == 2)
+        for parity in (0, 1):
+            channel = next(c for c in channels if (c.guild_id or 0) >> 22 & 1 == parity)
+            asked = house.say("!riff jazz", channel)
+            await house.status(asked)
+            job = await house.begin()
+            await house.end(job, clips(job))
+            assert (await house.reply(asked)).attachments
+
+
+async def test_missing_permissions_are_named_at_the_start(
+    peer: DiscordPeer, tmp_path: Path, operator_log: list[str]
+) -> None:
+    async with open_house(peer, tmp_path) as house:
+        await house.connect()
+        said = await house.until(
+            lambda: next((line for line in operator_log if "I lack" in line), None)
+        )
+        assert "View Audit Log" in said
+        assert "Send Messages" not in said

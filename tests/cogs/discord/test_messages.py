@@ -215,3 +215,31 @@ async def test_a_fault_is_a_sentence_and_a_log_entry_that_share_an_id(
     assert "secret" not in answer.content
     fault = answer.content.split("fault ")[1].rstrip(").")
     assert any(fault in r.getMessage() and r.exc_info for r in caplog.records)
+
+
+async def test_what_comes_along_is_built_on(house: House, clips: Clips, sound: bytes) -> None:
+    world = house.peer.world
+    attached = world.say(house.channel, house.member, "!remix jazz", files=[("a.mp3", sound)])
+    await house.status(attached)
+    (source,) = (await house.begin()).request.sources
+    assert house.services.sources.path(source.sha256).read_bytes() == sound
+    # The same by replying to somebody's sound.
+    theirs = world.say(house.channel, world.add_user("Otto"), "hear!", files=[("b.mp3", sound)])
+    replied = world.say(house.channel, house.member, "!remix rock --strength 0.3", reply_to=theirs)
+    await house.status(replied)
+    job = await house.begin()
+    assert (job.request.prompt, job.request.sources) == ("rock", (source,))
+
+
+async def test_a_reply_to_a_clip_means_that_clip(house: House, clips: Clips) -> None:
+    answers = []
+    for prompt in ("jazz", "techno"):
+        asked = house.say(f"!riff {prompt}")
+        await house.status(asked)
+        job = await house.begin()
+        await house.end(job, clips(job))
+        await house.state(job, "delivered")
+        answers.append(await house.reply(asked))
+    again = house.peer.world.say(house.channel, house.member, "!again", reply_to=answers[0])
+    await house.status(again)
+    assert (await house.begin()).request.prompt == "jazz"
