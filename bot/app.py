@@ -19,6 +19,7 @@ from bot.config import Config
 from bot.errors import BadInputRefusal
 from bot.events import Events, QueueMoved, WorkerChanged
 from bot.housekeeping import Housekeeping
+from bot.live.orders import LIVE_ROLE
 from bot.moderation.desk import Moderation, Rulebook, open_rulebook
 from bot.outbox import Outbox
 from bot.scheduler import Scheduler
@@ -123,6 +124,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             events=events,
             files=files,
             sources=sources,
+            embed=worker.embed,
         )
         web = _web(services, worker, scheduler, identity)
         housekeeping = Housekeeping(database, clock, files, sources)
@@ -132,7 +134,13 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
         outbox = Outbox(ledger, adapters, events, clock)
         tasks = [
             asyncio.create_task(part)
-            for part in (worker.run(), outbox.run(), scheduler.run(), housekeeping.run())
+            for part in (
+                worker.run(),
+                outbox.run(),
+                scheduler.run(),
+                housekeeping.run(),
+                services.live.run(),
+            )
         ]
         for task in tasks:
             stack.push_async_callback(_cancel, task)
@@ -218,7 +226,9 @@ async def _rulebook(config: Config, database: Database, clock: Clock) -> Ruleboo
         "retention-days": config.retention.days,
     }
     try:
-        return await open_rulebook(database, clock, configured, {ROLE: math.inf})
+        return await open_rulebook(
+            database, clock, configured, {ROLE: math.inf, LIVE_ROLE: math.inf}
+        )
     except BadInputRefusal as error:
         raise StartError(f"The configuration cannot be used: {error}") from error
 

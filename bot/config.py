@@ -63,6 +63,13 @@ class WebConfig(_Section):
     riffusion_steps: int = Field(default=25, ge=1, le=100)
     seed_images: Path | None = None
 
+    @property
+    def stage_url(self) -> str:
+        """Where stages are, up to their keys."""
+        host = "127.0.0.1" if self.host in ("0.0.0.0", "::") else self.host  # noqa: S104
+        local = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        return f"{self.public_url.rstrip('/') or local}/stage/"
+
 
 class EngineConfig(_Section):
     """The worker process that draws."""

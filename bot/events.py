@@ -63,7 +63,34 @@ class HaltChanged:
     safe_loop: str = ""
 
 
-Event = JobChanged | JobProgressed | JobPreviewed | QueueMoved | WorkerChanged | HaltChanged
+@dataclass(frozen=True, slots=True)
+class WordsWithdrawn:
+    """Somebody's words are to be seen and heard no longer: they were blocked, or a message of
+    theirs was deleted.
+
+    Attributes:
+        platform, user: whose; an empty user is whoever wrote the message.
+        community: where; empty is everywhere on the platform.
+        key: of the one message that is meant; empty means all that they said.
+        name: how they were called.
+    """
+
+    platform: str
+    community: str
+    user: str
+    key: str = ""
+    name: str = ""
+
+
+Event = (
+    JobChanged
+    | JobProgressed
+    | JobPreviewed
+    | QueueMoved
+    | WorkerChanged
+    | HaltChanged
+    | WordsWithdrawn
+)
 
 
 class Subscription:
@@ -85,7 +112,13 @@ class Subscription:
 
     def put(self, event: Event) -> None:
         """Add an event, replacing an unread one about the same thing."""
-        about = event.where if isinstance(event, HaltChanged) else getattr(event, "job_id", None)
+        match event:
+            case HaltChanged():
+                about: object = event.where
+            case WordsWithdrawn():
+                about = event
+            case _:
+                about = getattr(event, "job_id", None)
         key = (type(event), about)
         self._pending.pop(key, None)
         self._pending[key] = event

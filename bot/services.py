@@ -12,6 +12,11 @@ from bot.events import Events
 from bot.exports import Exports
 from bot.history import History
 from bot.lineage import Lineage
+from bot.live.commands import LiveCommands
+from bot.live.orders import Embed
+from bot.live.session import Parts
+from bot.live.sessions import LiveSessions
+from bot.live.store import LiveStore
 from bot.moderation.desk import Moderation
 from bot.privacy import Privacy
 from bot.store.clipfiles import ClipFiles
@@ -38,6 +43,7 @@ class Services:
         exports: other files of a clip, made when they are asked for.
         privacy: what is kept about somebody.
         receipts: where answers were posted.
+        live: the live sessions.
         commands: chat commands beside those that `bot.chat` knows, by name; whatever part has
             some enters them here.
     """
@@ -51,6 +57,7 @@ class Services:
     exports: Exports
     privacy: Privacy
     receipts: Receipts
+    live: LiveSessions
     commands: dict[str, Handler] = field(default_factory=dict)
 
     @classmethod
@@ -65,6 +72,7 @@ class Services:
         events: Events,
         files: ClipFiles,
         sources: Sources,
+        embed: Embed | None = None,
     ) -> Services:
         """Make what is not there yet out of what is."""
         exports = Exports(config.data / "exports", config.data / "clips")
@@ -80,8 +88,21 @@ class Services:
         )
         lineage = Lineage(studio, sources, config.data / "clips")
         history, receipts = History(database), Receipts(database)
+        rules, clips = moderation.rules, config.data / "clips"
+        store = LiveStore(database, clock)
+        live = LiveSessions(Parts(studio, rules.policy, store, clock, clips, embed), rules, events)
         return cls(
-            config, studio, moderation, lineage, sources, history, exports, privacy, receipts
+            config,
+            studio,
+            moderation,
+            lineage,
+            sources,
+            history,
+            exports,
+            privacy,
+            receipts,
+            live,
+            LiveCommands(live, clips, config.web.stage_url).handlers(),
         )
 
     @property

@@ -69,19 +69,28 @@ class WordSettings:
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """Rules of the live session, which will read them.
+    """Rules of the live session. Who steers counts from the next vote on, and the safe loop from
+    the next panic; what is about the music, from the next session on.
 
     Attributes:
         steer: who may steer it.
         vote_weights: how much a vote counts, by role; 1 for everybody else.
-        minimum_hold: seconds that a mix is held before votes can move it.
+        minimum_hold: seconds that a prompt stays in the mix, once in, before votes push it out.
         safe_loop: id of the riff that plays in a panic; empty for the one that ships.
+        bpm: tempo. half_life: seconds after which a vote counts half.
+        prompts: how many are in the mix. speed: share of it that may change within a loop.
+        guest_loops: how often a riff asked for meanwhile sounds; 0 keeps them out.
     """
 
     steer: WhoMaySteer = "everyone"
     vote_weights: Mapping[str, float] = field(default_factory=dict)
     minimum_hold: float = 20.0
     safe_loop: str = ""
+    bpm: float = 120.0
+    half_life: float = 45.0
+    prompts: int = 4
+    speed: float = 0.35
+    guest_loops: int = 2
 
 
 @dataclass(frozen=True, slots=True)

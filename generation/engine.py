@@ -24,7 +24,7 @@ from generation.finishing import AUDIO_FILES, sound_bytes, sound_of, write_files
 from generation.ladder import is_out_of_memory
 from generation.plan import Drawing, Planner
 from generation.request import Clip, GenerationRequest, Length, Progress
-from generation.seeds import SeedLoops
+from generation.seeds import SeedLoops, prompt_embedding
 from generation.spectrogram import SpectrogramParams
 from generation.tags import Tags
 from generation.task import Outcome, Task
@@ -130,6 +130,10 @@ class Engine:
         waveform = sound_of(drawing, image, self._params, self._options.inversion)
         for kind in AUDIO_FILES:
             sound_bytes(waveform, kind, drawing, self._params.sample_rate, Tags())
+
+    def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text, by which texts that mean the same can be told."""
+        return [prompt_embedding(self.checkpoint, text).tolist() for text in texts]
 
     def relieve(self, level: int) -> None:
         """Use less memory from now on: 0 frees caches, 1 decodes in small tiles as well."""

@@ -5,14 +5,15 @@ numbers on the wire, so that a late word about one that was given up is not take
 
     parent → child   {"do": "make", "fresh", "jobs": [{"id", "stem", "request", "folder",
                      "preview"}]} · {"do": "cancel", "id"} · {"do": "watch", "id", "on"} ·
-                     {"do": "explain"}
+                     {"do": "embed", "id", "texts"} · {"do": "explain"}
     child → parent   {"is": "ready", "model", "memory"} · {"is": "broken", "sentence"} ·
                      {"is": "alive", "busy", "steps", "memory"}, every second ·
                      {"is": "begun", "id"} · {"is": "waiting", "id"} ·
                      {"is": "progress", "id", "stage", "done", "total"} ·
                      {"is": "preview", "id", "png"} and in the end one of
                      {"is": "made", "id", "clips"} · {"is": "failed", "id", "sentence"} ·
-                     {"is": "cancelled", "id"} · {"is": "exhausted", "id"}
+                     {"is": "cancelled", "id"} · {"is": "exhausted", "id"};
+                     {"is": "embedded", "id", "vectors"}, or null where it cannot
 
 Sounds and pictures are files and never travel, apart from small previews. The child ends when its
 standard input does, so it cannot outlive its parent, however that one dies; pipes do this on every
@@ -30,6 +31,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from generation.orders import Desk, Order, WorkerDied
+from generation.questions import Questions
 from generation.request import Clip, GenerationRequest, Progress
 from generation.supervision import Backoff, Breaker, Pulse, describe_exit
 from generation.worker_process import WorkerProcess
@@ -148,6 +150,7 @@ class Worker:
         self._on_state = on_state
         self._life: _Life | None = None
         self._desk = Desk(self._send)
+        self._questions = Questions(self._send)
         self._ready = asyncio.Event()
         self._renewing = False
         self._backoff = Backoff(options.first_pause, options.longest_pause)
@@ -202,6 +205,14 @@ class Worker:
             RuntimeError: the last batch is not done, or two orders are for one job.
         """
         return self._desk.accept(orders, ready=self._ready.is_set())
+
+    async def embed(self, texts: Sequence[str]) -> list[list[float]]:
+        """One vector for each text, by the checkpoint's text encoder; at most 64 texts.
+
+        Raises:
+            GenerationError: there is no child that could say, or its engine cannot.
+        """
+        return await self._questions.ask(texts, ready=self._ready.is_set())
 
     def cancel(self, job_id: str) -> None:
         """Have the child stop drawing this job at its next step; others of its batch go on."""
@@ -292,6 +303,7 @@ class Worker:
             code = await process.end()
             self._life = None
             self._desk.bury(planned=life.planned)
+            self._questions.bury()
         if life.why:
             log.log(logging.INFO if life.planned else logging.ERROR, "the worker %s", life.why)
         else:
@@ -335,6 +347,8 @@ class Worker:
                 busy = message["busy"] or not self._desk.is_empty
                 life.pulse.beat(busy=busy, steps=message["steps"])
                 self._check_memory(life, message["memory"])
+            case "embedded":
+                self._questions.hear(message)
             case _:
                 self._hear_of_job(life, message)
 

@@ -87,6 +87,8 @@ class _Inbox:
 
     def _take(self, message: Mapping[str, Any]) -> None:
         match message["do"]:
+            case "embed":
+                self.batches.put(message)
             case "make":
                 self._watched.update(job["id"] for job in message["jobs"] if job["preview"])
                 self.batches.put(message)
@@ -288,9 +290,25 @@ def main() -> None:
     heart.start()
     while True:
         message = inbox.batches.get()
+        if message["do"] == "embed":
+            channel.say("embedded", id=message["id"], vectors=_vectors(engine, message["texts"]))
+            continue
         heart.busy = True
         hand.serve(message)
         heart.busy = False
+
+
+def _vectors(engine: BatchEngine, texts: Sequence[str]) -> Sequence[Sequence[float]] | None:
+    """Embeddings, or None from an engine that has none or stumbles over these texts."""
+    embed = getattr(engine, "embed", None)
+    if embed is None:
+        return None
+    try:
+        vectors: Sequence[Sequence[float]] = embed(texts)
+    except Exception:
+        log.exception("texts cannot be embedded")
+        return None
+    return vectors
 
 
 def _load(factory: str, settings: Mapping[str, Any]) -> BatchEngine:

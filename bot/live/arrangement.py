@@ -20,11 +20,12 @@ Correlate = Callable[[Segment, Take, int, int], float]
 
 @dataclass(frozen=True, slots=True)
 class Guest:
-    """A riff that somebody asked for during the session."""
+    """A riff that somebody asked for during the session; `source` is its job."""
 
     take: Take
     title: str
     by: Voter
+    source: str = ""
 
     @property
     def owner(self) -> str:
@@ -98,7 +99,8 @@ class Arrangement:
         take, grid = guest.take, self._grid
         entry = grid.bar_after(self.soonest(now))
         shares = (Share("", guest.title, 1.0, (guest.by.name,)),)
-        self._put(take, "guest", entry, self.fade, shares, title=guest.title, owner=guest.owner)
+        self._put(take, "guest", entry, self.fade, shares, title=guest.title, owner=guest.owner,
+                  source=guest.source)  # fmt: skip
         length = max(grid.loop, self._rules.guest_loops * take.samples)
         self._come_back(grid.bar_after(entry + length))
 
@@ -161,6 +163,7 @@ class Arrangement:
         title: str = "",
         walk: float = 0.0,
         owner: str = "",
+        source: str = "",
     ) -> Segment:
         # What is not one loop long has a beat of its own, counted from where it begins.
         origin = 0 if take.samples == self._grid.loop else start
@@ -169,7 +172,18 @@ class Arrangement:
             alike = self._correlate(self.timeline.last, take, origin, start)
         self._numbers += 1
         segment = Segment(
-            self._numbers, start, fade, origin, take, kind, shares, title, alike, walk, owner
+            self._numbers,
+            start,
+            fade,
+            origin,
+            take,
+            kind,
+            shares,
+            title,
+            alike,
+            walk,
+            owner,
+            source,
         )
         self.timeline.enter(segment)
         self._news.entered.append(segment)

@@ -80,8 +80,10 @@ class Performance:
         self.steps: list[Step] = []
         self.guests: deque[Guest] = deque()
         self.halted = False
+        self.rest_until = 0
         self.hushed_topics: set[str] = set()
         self.hushed_names: set[str] = set()
+        self.hushed_sources: set[str] = set()
         self.renamed: dict[str, str] = {}
         self._aim = Aim({}, rules.speed)
         self._planner = Planner(rules)
@@ -217,6 +219,14 @@ class Performance:
         ):
             self.arrangement.interrupt(now, banned or {""})
 
+    def unwelcome(self, now: int, job_id: str) -> None:
+        """A riff is to be heard no longer: as a guest it goes at the next join."""
+        self.guests = deque(guest for guest in self.guests if guest.source != job_id)
+        coming = self.timeline.window(now, self.timeline.last.start + 1)
+        if any(one.kind == "guest" and one.source == job_id for one in coming):
+            self.hushed_sources.add(job_id)
+            self.arrangement.end_guest(now)
+
     def merge(self, topic: str, into: str) -> None:
         """Two topics turned out to say the same."""
         if topic not in self.topics or into not in self.topics or topic == into:
@@ -269,7 +279,8 @@ class Performance:
             self._welcome(now)
             self._enter(now)
             self._count_misses(now)
-            self._plan(now)
+            if now >= self.rest_until:
+                self._plan(now)
         self._tidy(now)
         todo, self._todo = self._todo, Todo()
         news = self.arrangement.news()

@@ -60,7 +60,7 @@ class Segment:
         correlation: of its sound with that of the segment before, over the join, 0 to 1.
         shares: what it is made of, the largest first.
         walk: place of its noise, for music that is drawn anew while the mix is the same.
-        owner: whose guest it is, as `platform:user`; never shown.
+        owner: whose guest it is, as `platform:user`, and `source`: of which riff; never shown.
     """
 
     number: int
@@ -74,6 +74,7 @@ class Segment:
     correlation: float = 0.0
     walk: float = 0.0
     owner: str = ""
+    source: str = ""
 
     @property
     def mix(self) -> dict[str, float]:

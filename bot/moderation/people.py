@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 from bot.clock import Clock
 from bot.errors import BadInputRefusal, ForbiddenRefusal, NotFoundRefusal
-from bot.events import Events, JobChanged, QueueMoved
+from bot.events import Events, JobChanged, QueueMoved, WordsWithdrawn
 from bot.jobs import Requester
 from bot.moderation.access import Access
 from bot.moderation.audit import Audit
@@ -116,6 +116,8 @@ class People:
         Returns:
             The riff's id, if there is one.
         """
+        # What it said may be a vote, which is no riff.
+        self._events.publish(WordsWithdrawn(platform, "", user or "", key))
         row = await self._database.read(
             lambda db: db.execute(
                 "SELECT id FROM jobs WHERE platform = ? AND ask_key = ? AND user = ifnull(?, user)",
@@ -238,6 +240,7 @@ class People:
 
         open_, hidden = await self._database.write(work)
         self._bans.remember(ban)
+        self._events.publish(WordsWithdrawn(ban.platform, ban.community, ban.user, name=ban.name))
         self._show_again(hidden)
         cancelled = await self._removal.end(open_)
         return Removed(ban, tuple(cancelled), tuple(hidden))

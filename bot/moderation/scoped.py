@@ -348,5 +348,10 @@ def _typed(values: Mapping[str, Any], allowance: float) -> RiffSettings:
             vote_weights=values["vote-weights"],
             minimum_hold=values["minimum-hold"],
             safe_loop=values["safe-loop"],
+            bpm=values["live-bpm"],
+            half_life=values["vote-half-life"],
+            prompts=values["live-prompts"],
+            speed=values["live-speed"],
+            guest_loops=values["live-guests"],
         ),
     )

@@ -23,6 +23,7 @@ from bot.web.moderation import ModerationDesk
 from bot.web.riffusion import RiffusionApi
 from bot.web.security import add_headers, guard
 from bot.web.socket import Socket
+from bot.web.stage import Stage
 
 _STATIC = Path(str(resources.files("bot.web") / "static"))
 _MAX_BODY = 64 * 1024
@@ -52,7 +53,9 @@ class LocalWeb:
         desk = ModerationDesk(services.moderation, identity)
         api = Api(studio, identity, clips, health, ChatDesk(services))
         page = ClipPage(studio, services.history, services.exports, _STATIC, config.public_url)
-        routes = [*api.routes(), *building.routes(), *desk.routes(), *page.routes()]
+        self._stage = Stage(services.live, clips)
+        parts = (self._stage, api, building, desk, page)
+        routes = [route for part in parts for route in part.routes()]
         if config.riffusion_api:
             images = SeedImages(config.seed_images)
             steps = config.riffusion_steps
@@ -96,6 +99,7 @@ class LocalWeb:
     async def stop(self) -> None:
         """Close every socket and stop listening."""
         await self._socket.close_all()
+        await self._stage.close_all()
         await self._runner.cleanup()
 
     def _make_app(self, routes: list[web.RouteDef]) -> web.Application:

@@ -19,7 +19,14 @@ from typing import Any
 from aiohttp import WSMsgType, web
 
 from bot.errors import NotFoundRefusal
-from bot.events import HaltChanged, JobProgressed, QueueMoved, Subscription, WorkerChanged
+from bot.events import (
+    HaltChanged,
+    JobProgressed,
+    QueueMoved,
+    Subscription,
+    WordsWithdrawn,
+    WorkerChanged,
+)
 from bot.jobs import FINISHED, JobView
 from bot.studio import Studio
 from bot.web.api import Health
@@ -82,7 +89,7 @@ class Socket:
                         # One look for all of them, however many sockets there are.
                         for view in await self._studio.views(listener.waiting()):
                             await self._show(socket, listener, view)
-                    case HaltChanged():
+                    case HaltChanged() | WordsWithdrawn():
                         continue  # what it changes is told of by itself
                     case _:
                         known_only = isinstance(event, JobProgressed)

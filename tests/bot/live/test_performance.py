@@ -323,9 +323,7 @@ def test_topics_that_turn_out_to_be_one_are_mixed_as_one() -> None:
 
 def test_memory_stays_flat_however_many_come_by() -> None:
     session = Simulation(LiveRules(half_life=5), seconds=1.0)
-    number = 0
-    for _ in session.run(200):
-        number += 1
+    for number, _ in enumerate(session.run(200)):
         session.vote(f"viewer{number}", f"song {number}")
     # Seven half-lives of ten votes a second, and what is swept up every ten seconds.
     assert len(session.performance.ballot) <= 460
