@@ -33,7 +33,26 @@ class MakingCog(commands.Cog):
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._services = parts.services
+        self.made_commands = [*self._from_words(), *self._from_clips()]
+
+    def _from_words(self) -> list[app_commands.Command[Any, ..., None]]:
         prompt = prompt_field(complete=self._past_prompts)
+        ends = (
+            prompt_field("from", "What it begins as", complete=self._past_prompts),
+            prompt_field("to", "What it becomes", complete=self._past_prompts),
+        )
+        return [
+            make_command("riff", "Make a loop from words", [prompt, *_options("riff")], self._riff),
+            make_command(
+                "blend",
+                "Go from one sound to another in several loops",
+                [*ends, *_options("blend")],
+                self._blend,
+            ),
+            make_command("help", "What I can do", [], self._help),
+        ]
+
+    def _from_clips(self) -> list[app_commands.Command[Any, ..., None]]:
         words = prompt_field(
             text="What it should become", required=False, complete=self._past_prompts
         )
@@ -45,44 +64,23 @@ class MakingCog(commands.Cog):
         number = Field(
             "number", app_commands.Range[int, 1, MAX_CLIPS], "Which clip of a riff that has several"
         )
-        ends = (
-            prompt_field("from", "What it begins as", complete=self._past_prompts),
-            prompt_field("to", "What it becomes", complete=self._past_prompts),
-        )
-        self.made_commands = [
-            make_command("riff", "Make a loop from words", [prompt, *_options("riff")], self._riff),
+        remix, extend = "Change an earlier riff, or a sound of yours", "Make an earlier riff longer"
+        return [
             make_command(
-                "blend",
-                "Go from one sound to another in several loops",
-                [*ends, *_options("blend")],
-                self._blend,
+                "remix", remix, [words, file, clip, number, *_options("remix")], self._remix
             ),
             make_command(
-                "remix",
-                "Change an earlier riff, or a sound of yours, towards other words",
-                [words, file, clip, number, *_options("remix")],
-                self._remix,
+                "extend", extend, [clip, number, file, words, *_options("extend")], self._extend
             ),
             make_command(
-                "extend",
-                "Make an earlier riff, or a sound of yours, longer",
-                [clip, number, file, words, *_options("extend")],
-                self._extend,
-            ),
-            make_command(
-                "again",
-                "Make a riff again with another seed",
-                [clip, *_options("again")],
+                "again", "Make a riff again with another seed", [clip, *_options("again")],
                 self._again,
             ),
             make_command(
-                "variation",
-                "Make something close to an earlier riff",
-                [clip, number, *_options("variation")],
-                self._variation,
+                "variation", "Make something close to an earlier riff",
+                [clip, number, *_options("variation")], self._variation,
             ),
-            make_command("help", "What I can do", [], self._help),
-        ]
+        ]  # fmt: skip
 
     # Commands -------------------------------------------------------------------------------
 
