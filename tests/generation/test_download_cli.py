@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from generation.download_cli import DECLINED
 from tests.generation.small_checkpoint import write_tiny
 from tests.peers.hub.server import Hub, Repository
 
@@ -47,7 +48,7 @@ def test_a_download_is_asked_for_then_drawn_with(peer: Hub, tmp_path: Path) -> N
     assert early.returncode == 2
     assert f"riffbot download {NAME}" in early.stderr
     declined = riffbot(peer, tmp_path, "download", NAME, "--device", "cpu")
-    assert declined.returncode == 2
+    assert declined.returncode == DECLINED
     assert "say --yes" in declined.stderr
     got = riffbot(peer, tmp_path, "download", NAME, "--device", "cpu", "--yes")
     assert got.returncode == 0, got.stderr
