@@ -138,6 +138,7 @@ class Radio:
             *(ffmpeg_path(), "-hide_banner", "-loglevel", "error", "-f", "s16le"),
             *("-ar", str(SAMPLE_RATE), "-ac", str(CHANNELS), "-i", "pipe:0", "-threads", "1"),
             *("-c:a", "libmp3lame", "-b:a", f"{KBITS}k", "-reservoir", "0", "-write_xing", "0"),
+            *("-id3v2_version", "0"),
             *("-flush_packets", "1", "-f", "mp3", "pipe:1"),
             stdin=PIPE,
             stdout=PIPE,

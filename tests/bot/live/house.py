@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from bot.chat import Answer, ChatDesk, Said, Taken
-from bot.config import Config
+from bot.config import Config, WebConfig
 from bot.events import JobChanged
 from bot.jobs import Address, Job, Requester
 from bot.live.grid import SAMPLE_RATE
@@ -125,7 +125,7 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(kit: Kit, folder: Path) -> AsyncIterator[House]:
+async def open_house(kit: Kit, folder: Path, *, port: int = 7433) -> AsyncIterator[House]:
     """A house whose sessions run; with the block they stop as at a restart."""
     rules = await open_rulebook(kit.database, kit.clock, None, {LIVE_ROLE: math.inf})
     moderation = Moderation.over(
@@ -151,7 +151,7 @@ async def open_house(kit: Kit, folder: Path) -> AsyncIterator[House]:
         halt_notice=rules.halts.notice,
     )
     services = Services.over(
-        Config(data=folder),
+        Config(data=folder, web=WebConfig(port=port)),
         studio=kit.studio,
         moderation=moderation,
         database=kit.database,

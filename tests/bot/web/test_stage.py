@@ -1,0 +1,183 @@
+"""The stage's feed over a real web server: what pages and players get, and what they cannot do."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.web.identity import Identity
+from bot.web.server import LocalWeb
+from tests.bot.conftest import Kit
+from tests.bot.live.house import ADMIN, MODERATOR, House, open_house, someone
+from tests.waiting import soon
+
+ANN = someone("ann")
+
+
+@dataclass
+class Theatre:
+    """A house with its web server, and the key of its stage."""
+
+    house: House
+    http: aiohttp.ClientSession
+    key: str
+
+    async def get(self, path: str) -> tuple[int, Any]:
+        async with self.http.get(path) as response:
+            return response.status, await response.json()
+
+    async def renew(self) -> None:
+        await self.house.services.live.key(ADMIN, renew=True)
+
+
+@pytest.fixture
+async def theatre(kit: Kit, tmp_path: Path) -> AsyncIterator[Theatre]:
+    async with AsyncExitStack() as stack:
+        house = await stack.enter_async_context(open_house(kit, tmp_path, port=0))
+        web = LocalWeb(house.services, Identity(b"s" * 32), lambda: {"state": "ready"})
+        await web.start()
+        stack.push_async_callback(web.stop)
+        http = await stack.enter_async_context(aiohttp.ClientSession(web.url))
+        yield Theatre(house, http, await house.services.live.key(ADMIN))
+
+
+async def hear(socket: aiohttp.ClientWebSocketResponse, *names: str) -> Any:
+    """The next message that has one of these."""
+    while True:
+        message = await soon(socket.receive_json())
+        if any(name in message for name in names):
+            return message
+
+
+async def test_a_page_follows_a_session_from_beginning_to_end(theatre: Theatre) -> None:
+    house, path = theatre.house, f"/api/stage/{theatre.key}"
+    assert await theatre.get(path) == (200, {"on": False})
+    async with theatre.http.ws_connect(f"{path}/socket") as socket:
+        assert await hear(socket, "on") == {"on": False}
+        await house.says(MODERATOR, "!live start")
+        state = (await hear(socket, "state"))["state"]
+        assert state["rate"] == 44_100
+        assert [one["kind"] for one in state["segments"]] == ["safe"]
+        await house.says(ANN, "!vote techno synth")
+        await house.until(lambda: house.heard() == {"techno synth": 1.0})
+        while not any(one["kind"] == "mix" for one in state["segments"]):
+            state = (await hear(socket, "state"))["state"]
+        segment = next(one for one in state["segments"] if one["kind"] == "mix")
+        assert segment["shares"] == [{"prompt": "techno synth", "share": 1.0, "by": ["Ann"]}]
+        file = f"{path}/takes/{segment['take']}/{segment['files'][0]}"
+        async with theatre.http.get(file) as response:
+            assert response.status == 200
+            assert response.headers["Content-Type"] == "audio/wav"
+            assert (await response.read())[:4] == b"RIFF"
+        await socket.send_json({"ping": 7})
+        answer = await hear(socket, "pong")
+        assert answer["pong"] == 7
+        assert abs(answer["now"] - house.session().playhead) < 44_100
+        await house.says(MODERATOR, "!live stop")
+        message = await hear(socket, "on")
+        while message["on"]:
+            message = await hear(socket, "on")
+
+
+async def test_wrong_keys_and_names_are_nothing(theatre: Theatre) -> None:
+    await theatre.house.says(MODERATOR, "!live start")
+    for path in (
+        "/api/stage/wrong",
+        "/api/stage/wrong/takes/a/wav",
+        "/live.mp3",
+        "/live.mp3?key=wrong",
+        f"/api/stage/{theatre.key}/takes/nothing/wav",
+        f"/api/stage/{theatre.key}/takes/safe-120-8/exe",
+        f"/api/stage/{theatre.key}/takes/..%2F..%2Friffbot.sqlite3/wav",
+    ):
+        assert (await theatre.get(path))[0] == 404, path
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await theatre.http.ws_connect("/api/stage/wrong/socket")
+    assert refused.value.status == 404
+
+
+async def test_a_revoked_key_closes_what_is_open_under_it(theatre: Theatre) -> None:
+    house = theatre.house
+    await house.says(MODERATOR, "!live start")
+    path = f"/api/stage/{theatre.key}"
+    async with theatre.http.ws_connect(f"{path}/socket") as socket:
+        await hear(socket, "state")
+        await theatre.renew()
+
+        async def until_closed() -> None:
+            async for _ in socket:
+                pass
+
+        await soon(until_closed())
+        assert socket.close_code == 4001
+    assert (await theatre.get(path))[0] == 404
+
+
+async def test_a_page_that_floods_is_shown_out(theatre: Theatre) -> None:
+    async with theatre.http.ws_connect(f"/api/stage/{theatre.key}/socket") as socket:
+        await hear(socket, "on")
+        for number in range(200):
+            if socket.closed:
+                break
+            await socket.send_str(f'{{"ping": {number}}}')
+
+        async def until_closed() -> None:
+            async for _ in socket:
+                pass
+
+        await soon(until_closed())
+        assert socket.close_code == 1008
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "[]", '{"ping": true}', '{"ping": "x"}', '{"ping": 1e99}', "{" * 900]
+)
+async def test_nonsense_is_passed_over(theatre: Theatre, text: str) -> None:
+    await theatre.house.says(MODERATOR, "!live start")
+    async with theatre.http.ws_connect(f"/api/stage/{theatre.key}/socket") as socket:
+        await hear(socket, "on")
+        await socket.send_str(text)
+        await socket.send_json({"ping": 3})
+        assert (await hear(socket, "pong"))["pong"] == 3
+
+
+async def test_a_thousand_pages_are_too_many_and_leave_nothing_behind(theatre: Theatre) -> None:
+    path = f"/api/stage/{theatre.key}/socket"
+    async with AsyncExitStack() as stack:
+        refused = 0
+        for _ in range(100):
+            try:
+                await stack.enter_async_context(theatre.http.ws_connect(path))
+            except aiohttp.WSServerHandshakeError as error:
+                assert error.status == 429
+                refused += 1
+        assert refused == 36
+    async with theatre.http.ws_connect(path) as socket:
+        await hear(socket, "on")
+
+
+async def test_the_stream_is_mp3_until_the_session_ends(theatre: Theatre) -> None:
+    house, kit = theatre.house, theatre.house.kit
+    await house.says(MODERATOR, "!live start")
+
+    async def go_on() -> None:
+        while True:
+            kit.clock.time += 0.25
+            await asyncio.sleep(0.02)
+
+    clock = asyncio.create_task(go_on())
+    async with theatre.http.get(f"/live.mp3?key={theatre.key}") as response:
+        assert response.headers["Content-Type"] == "audio/mpeg"
+        data = await soon(response.content.readexactly(40_000))
+        assert data[:2] == b"\xff\xfb"
+        await house.says(MODERATOR, "!live stop")
+        await soon(response.content.read())
+    clock.cancel()
+    assert (await theatre.get(f"/live.mp3?key={theatre.key}"))[0] == 404
