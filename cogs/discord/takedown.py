@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _AT_A_TIME = 50
+_TRY_AGAIN = 30.0
 
 
 class TakedownCog(commands.Cog):
@@ -34,7 +35,8 @@ class TakedownCog(commands.Cog):
         self._studio = parts.services.studio
         self._receipts = parts.services.receipts
         self._client: RiffbotClient | None = None
-        self._following: asyncio.Task[None] | None = None
+        self._wanted = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
 
     def attach(self, client: RiffbotClient) -> None:
         """The connection that posts are deleted through."""
@@ -42,20 +44,32 @@ class TakedownCog(commands.Cog):
 
     async def cog_load(self) -> None:
         """Begin."""
-        self._following = asyncio.create_task(self._follow(), name="discord:takedown")
+        self._tasks = [
+            asyncio.create_task(self._follow(), name="discord:takedown:events"),
+            asyncio.create_task(self._work(), name="discord:takedown"),
+        ]
 
     async def cog_unload(self) -> None:
         """End."""
-        if self._following is not None:
-            self._following.cancel()
-            await asyncio.wait([self._following])
+        for task in self._tasks:
+            task.cancel()
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _follow(self) -> None:
         with self._studio.subscribe() as events:
-            await self._sweep()
             async for event in events:
                 if isinstance(event, JobChanged) and await self._is_hidden(event.job_id):
-                    await self._sweep()
+                    self._wanted.set()
+
+    async def _work(self) -> None:
+        """Look at once, and then whenever there is something; what fails is tried again."""
+        while True:
+            self._wanted.clear()
+            if await self._sweep():
+                await self._wanted.wait()
+            else:
+                await asyncio.sleep(_TRY_AGAIN)
 
     async def _is_hidden(self, job_id: str) -> bool:
         try:
@@ -63,16 +77,19 @@ class TakedownCog(commands.Cog):
         except NotFoundRefusal:
             return False
 
-    async def _sweep(self) -> None:
-        """Take back everything that is out and hidden. What fails waits for the next time."""
+    async def _sweep(self) -> bool:
+        """Take back everything that is out and hidden; False if that did not work out."""
         try:
             while receipts := await self._receipts.of_hidden(PLATFORM, _AT_A_TIME):
                 for receipt in receipts:
                     await self._take_back(receipt)
         except LET_GO as error:
             log.info("posts are not taken back yet: %s", error)
+            return False
         except Exception:
             log.exception("posts could not be taken back")
+            return False
+        return True
 
     async def _take_back(self, receipt: Receipt) -> None:
         if self._client is None:

@@ -189,3 +189,17 @@ async def test_stopping_takes_little_time_and_loses_nothing(
         await house.state(job, "delivered")
         (answer,) = [m for m in house.channel.messages.values() if m.attachments]
         assert answer.author is peer.world.bot
+
+
+async def test_a_post_that_cannot_be_deleted_now_is_deleted_later(
+    house: House, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cogs.discord.takedown._TRY_AGAIN", 0.01)
+    asked, answer, _ = await made(house, clips, house.member)
+    path = rf"/channels/\d+/messages/{answer.id}"
+    # discord.py itself tries five times where Discord is in trouble; it gives up on other errors.
+    fault = Fault("DELETE", path, status=400, body={"code": 0, "message": "not now"}, times=2)
+    house.peer.rest.faults.append(fault)
+    house.peer.world.delete(asked)
+    await house.until(lambda: answer.deleted)
+    assert fault.met == 2
