@@ -1,5 +1,5 @@
 """The whole bot with its own engine on a loopback Discord: a line typed, a loop heard; a restart;
-and a click on a button of the run before.
+and every button of a clip of the run before.
 """
 
 from __future__ import annotations
@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -92,12 +93,56 @@ async def test_a_line_becomes_a_loop_and_a_button_outlives_the_bot(
         await asyncio.to_thread(check_clip, answer.attachments, "lo-fi beat")
         assert answer.content.startswith("-# lo-fi beat · seed ")
         assert "starter" in answer.content
-        slashed = peer.world.slash(channel, member, "riff", {"prompt": "techno", "steps": 4})
+        slashed = peer.world.slash(channel, member, "riff", {"prompt": "techno", "steps": 2})
         result = await until(peer, lambda: result_of(slashed))
         await asyncio.to_thread(check_clip, result.attachments, "techno")
     async with app.running(config):
         await until(peer, lambda: peer.gateway.connected)
-        pressed = peer.world.press(result, member, "Again")
-        again = await until(peer, lambda: result_of(pressed))
+        buttons = Buttons(peer, member, result)
+        again = await buttons.riff("Again")
         await asyncio.to_thread(check_clip, again.attachments, "techno")
         assert again.attachments[0].data != result.attachments[0].data
+        edited = await buttons.riff("Edit", prompt="jazz")
+        await asyncio.to_thread(check_clip, edited.attachments, "jazz")
+        nearby = await buttons.riff("Variation")
+        await asyncio.to_thread(check_clip, nearby.attachments, "techno")
+        longer = await buttons.riff("Extend")
+        assert seconds(longer.attachments[0]) > 1.2 * seconds(result.attachments[0])
+        blended = await buttons.riff("Blend with…", to="ambient")
+        sounds = [file for file in blended.attachments if file.filename.endswith(".mp3")]
+        assert len({file.data for file in sounds}) == 5
+        (wav,) = await buttons.save("WAV")
+        assert seconds(wav) * 44_100 == pytest.approx(SAMPLES, abs=1)
+        peer.world.press(result, member, "Delete")
+        await until(peer, lambda: result.deleted)
+
+
+@dataclass(frozen=True)
+class Buttons:
+    """The buttons under a clip, as its requester presses them."""
+
+    peer: DiscordPeer
+    member: User
+    clip: Message
+
+    async def riff(self, label: str, **filled: str) -> Message:
+        """What becomes of pressing one, after filling in its form if it has one."""
+        pressed = self.peer.world.press(self.clip, self.member, label)
+        if filled:
+            await pressed.modal()
+            pressed = self.peer.world.submit(pressed, filled)
+        return await until(self.peer, lambda: result_of(pressed))
+
+    async def save(self, label: str) -> list[Attachment]:
+        """The file that one of the choices under Save gives."""
+        chosen = await self.peer.world.press(self.clip, self.member, "Save").answered()
+        assert chosen.message is not None
+        saved = self.peer.world.press(chosen.message, self.member, label)
+        return await until(
+            self.peer, lambda: next((m.attachments for m in saved.messages if m.attachments), None)
+        )
+
+
+def seconds(file: Attachment) -> float:
+    sound = decode_sound(file.data, sample_rate=44_100)
+    return sound.waveform.shape[1] / 44_100
