@@ -15,6 +15,10 @@ with `assert peer.world.violations == []`.
         world.time_out(mia, ana, 600); world.ban(mia, ana); world.delete(message)
         await world.until(lambda: world.said_by(mia, bot))
         world.advance(30.0)                              # the world's own clock
+        reward = world.reward_named(mia, "Riff")         # as the bot made it
+        redemption = world.redeem(mia, ana, reward, "lo-fi")     # .status; world.balance(mia, ana)
+        world.follow(mia, ana); world.subscribe(mia, ana); world.gift(mia, None, [ana])
+        world.raid(bob, mia); world.hype_train(mia); world.go_live(mia); world.go_offline(mia)
         world.expire(bot); world.disconnect(mia)         # tokens end; an app is thrown out
         peer.helix.faults.append(Fault("POST", "/chat/messages", status=503))
         peer.eventsub.drop(); peer.eventsub.ask_to_reconnect(); peer.eventsub.repeat(1)
@@ -28,6 +32,7 @@ client.py says where twitchio keeps these.
     base.py         time, ids, violations, waiting (the clock is the loopback Discord's)
     tokens.py       apps, scopes, tokens
     people.py       roles, follows, bans, streams
+    points.py       rewards and redemptions; happenings.py gifts, raids, hype trains and the like
     talk.py         chats; fragments.py cuts messages into emotes, cheermotes and mentions
     kinds.py        kinds of EventSub subscriptions and the scopes that they need
     feed.py         subscriptions; transports.py carries them over sockets and conduits
@@ -39,9 +44,22 @@ client.py says where twitchio keeps these.
     server.py       all of it on one loopback port
 """
 
-from tests.peers.twitch.http import Fault
-from tests.peers.twitch.models import App, ChatMessage, Token, User
+from tests.peers.discord.http import Fault
+from tests.peers.twitch.models import App, ChatMessage, ChatModes, Redemption, Reward, Token, User
+from tests.peers.twitch.points import NotRedeemableError
 from tests.peers.twitch.server import TwitchPeer
 from tests.peers.twitch.state import World
 
-__all__ = ["App", "ChatMessage", "Fault", "Token", "TwitchPeer", "User", "World"]
+__all__ = [
+    "App",
+    "ChatMessage",
+    "ChatModes",
+    "Fault",
+    "NotRedeemableError",
+    "Redemption",
+    "Reward",
+    "Token",
+    "TwitchPeer",
+    "User",
+    "World",
+]

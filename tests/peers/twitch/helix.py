@@ -17,10 +17,19 @@ from dataclasses import dataclass
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.peers.twitch import helix_chat, helix_eventsub, helix_users
-from tests.peers.twitch.http import WORLD, Fault, HelixError, caller, respond, wrong
+from tests.peers.discord.http import Fault
+from tests.peers.twitch import (
+    helix_channels,
+    helix_chat,
+    helix_conduits,
+    helix_eventsub,
+    helix_points,
+    helix_users,
+)
+from tests.peers.twitch.http import WORLD, HelixError, caller, respond, wrong
 from tests.peers.twitch.state import World
 
+_MODULES = (helix_users, helix_channels, helix_chat, helix_points, helix_eventsub, helix_conduits)
 POINTS, REFILL_SECONDS = 800, 60.0
 _PATIENCE = 0.5  # what was under way when a 429 was sent is not held against anybody
 _REASONS = {
@@ -57,7 +66,7 @@ class Helix:
         """Serve under /helix of `app`."""
         api = web.Application(middlewares=[self._serve])
         api[WORLD] = self._world
-        for module in (helix_users, helix_chat, helix_eventsub):
+        for module in _MODULES:
             api.add_routes(module.ROUTES)
         app.add_subapp("/helix", api)
 

@@ -55,8 +55,8 @@ async def send_chat_message(request: web.Request) -> web.Response:
         code, reason = dropped
         about = {"code": code, "message": reason}
         return data([{"message_id": "", "is_sent": False, "drop_reason": about}])
-    message = who.world.post(channel, sender, text, reply_to=parent, via_api=True)
-    return data([{"message_id": message.id, "is_sent": True, "drop_reason": None}])
+    sent = who.world.post(channel, sender, text, reply_to=parent, via_api=True)
+    return data([{"message_id": sent.id, "is_sent": True, "drop_reason": None}])
 
 
 def _sender(who: Caller, channel: User, sender_id: str) -> User:

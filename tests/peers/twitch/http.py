@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from aiohttp import web
 
-from tests.peers.discord.http import Fault
 from tests.peers.twitch.models import App, Json, Token, User
 from tests.peers.twitch.state import World
 
-__all__ = [
-    "Caller",
-    "Fault",
-    "HelixError",
-    "caller",
-    "data",
-    "one",
-    "read_json",
-    "user_of",
-    "wrong",
-]
-
+T = TypeVar("T")
 WORLD = web.AppKey("world", World)
 
 
@@ -97,9 +87,9 @@ def respond(body: object, status: int = 200) -> web.Response:
     return web.json_response(body, status=status)
 
 
-def data(items: list[Json], **more: object) -> web.Response:
+def data(items: Sequence[Mapping[str, object]], **more: object) -> web.Response:
     """Items as Helix wraps them."""
-    return respond({"data": items, **more})
+    return respond({"data": list(items), **more})
 
 
 def one(request: web.Request, name: str) -> str:
@@ -116,6 +106,26 @@ def user_of(request: web.Request, user_id: str) -> User:
     if user is None:
         raise wrong(request, 400, f"there is no user {user_id!r}")
     return user
+
+
+def flag(request: web.Request, name: str) -> bool:
+    """A yes or no."""
+    given = request.query.get(name, "false").lower()
+    if given not in ("true", "false"):
+        raise wrong(request, 400, f"{name} {given!r}")
+    return given == "true"
+
+
+def page(
+    request: web.Request, items: Sequence[T], *, most: int = 100
+) -> tuple[Sequence[T], dict[str, Json]]:
+    """The part of a list that a request asks for, and what leads to the next one."""
+    first, after = request.query.get("first", "20"), request.query.get("after", "0")
+    if not first.isdigit() or not 1 <= int(first) <= most or not after.isdigit():
+        raise wrong(request, 400, f"a page of {first} from {after!r}, {most} are most")
+    end = int(after) + int(first)
+    pagination = {"cursor": str(end)} if end < len(items) else {}
+    return items[int(after) : end], {"pagination": pagination}
 
 
 async def read_json(request: web.Request) -> Json:

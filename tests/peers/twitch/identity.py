@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from tests.peers.twitch.http import Fault
+from tests.peers.discord.http import Fault
 from tests.peers.twitch.models import App, Json, Token, User
 from tests.peers.twitch.state import World
 from tests.peers.twitch.tokens import SCOPES

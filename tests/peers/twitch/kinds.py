@@ -64,7 +64,6 @@ KINDS: dict[str, Kind] = {
     "channel.chat.message_delete": _CHAT,
     "channel.chat.clear": _CHAT,
     "channel.chat.clear_user_messages": _CHAT,
-    "channel.chat.notification": _CHAT,
     "channel.chat_settings.update": _CHAT,
     "channel.follow": Kind(
         "2",
@@ -102,12 +101,9 @@ KINDS: dict[str, Kind] = {
     "channel.hype_train.begin": _TRAIN,
     "channel.hype_train.progress": _TRAIN,
     "channel.hype_train.end": _TRAIN,
-    "channel.update": Kind("2"),
     "stream.online": Kind("1"),
     "stream.offline": Kind("1"),
-    "user.update": Kind("1", (READER,)),
-    "user.authorization.grant": Kind("1", ("client_id",)),
     "user.authorization.revoke": Kind("1", ("client_id",)),
 }
-# Only app tokens may ask for these, so they never come over a socket of a user's.
-APP_ONLY = frozenset({"user.authorization.grant", "user.authorization.revoke"})
+# Only app tokens may ask for it, so it never comes over a socket of a user's.
+APP_ONLY = frozenset({"user.authorization.revoke"})

@@ -11,6 +11,13 @@ from tests.peers.twitch.tokens import Tokens
 LOGIN = re.compile(r"[a-z0-9][a-z0-9_]{2,24}\Z")
 
 
+_ACTIONS = (
+    "followers slow vip unvip mod unmod ban unban timeout untimeout raid unraid delete"
+    " automod_terms unban_request warn shared_chat_ban shared_chat_unban"
+    " shared_chat_timeout shared_chat_untimeout shared_chat_delete".split()
+)
+
+
 class People(Tokens):
     """What people do to channels reaches those who subscribed to it."""
 
@@ -59,6 +66,14 @@ class People(Tokens):
             if mine and here and user is not channel and each.status == "enabled":
                 self.feed.revoke(each, "moderator_removed")
 
+    def add_vip(self, channel: User, user: User) -> None:
+        channel.vips.add(user.id)
+        self.tell("channel.vip.add", channel, user.fields("user"))
+
+    def remove_vip(self, channel: User, user: User) -> None:
+        channel.vips.discard(user.id)
+        self.tell("channel.vip.remove", channel, user.fields("user"))
+
     def follow(self, channel: User, user: User) -> None:
         channel.followers[user.id] = self.now()
         event = {**user.fields("user"), "followed_at": moment(self.now())}
@@ -67,7 +82,10 @@ class People(Tokens):
     def ban(
         self, channel: User, user: User, *, seconds: int | None = None, reason: str = ""
     ) -> None:
-        """Ban, or time out for `seconds`; what they said there is cleared."""
+        """Ban, or time out for `seconds`; what they said there is cleared.
+
+        Who listens to the chat, as a bot does, hears no more of it.
+        """
         channel.banned[user.id] = None if seconds is None else self.clock.time + seconds
         for message in channel.messages:
             message.deleted = message.deleted or message.author is user
@@ -82,6 +100,11 @@ class People(Tokens):
         self.tell("channel.ban", channel, event)
         self.tell("channel.chat.clear_user_messages", channel, user.fields("target_user"))
         self._moderated(channel, user, "ban" if seconds is None else "timeout", event)
+        for each in list(self.feed.subscriptions.values()):
+            here = each.condition.get("broadcaster_user_id") == channel.id
+            listens = each.type.startswith("channel.chat") and each.holder is user
+            if here and listens and each.status == "enabled":
+                self.feed.revoke(each, "chat_user_banned")
 
     def time_out(self, channel: User, user: User, seconds: int, reason: str = "") -> None:
         """A ban that ends by itself; no event tells of its end."""
@@ -120,11 +143,7 @@ class People(Tokens):
 
     def _moderated(self, channel: User, user: User, action: str, event: Json) -> None:
         """The event that tells all moderators who did what."""
-        blank = dict.fromkeys(
-            "followers slow vip unvip mod unmod ban unban timeout untimeout raid unraid delete"
-            " automod_terms unban_request warn shared_chat_ban shared_chat_unban"
-            " shared_chat_timeout shared_chat_untimeout shared_chat_delete".split()
-        )
+        blank: Json = dict.fromkeys(_ACTIONS)
         details: Json = user.fields("user")
         if action in ("ban", "timeout"):
             details["reason"] = event["reason"]
@@ -132,7 +151,7 @@ class People(Tokens):
             details["expires_at"] = event["ends_at"]
         if action == "delete":
             details |= {name: event[name] for name in ("message_id", "message_body")}
-        source = dict.fromkeys(
+        source: Json = dict.fromkeys(
             f"source_broadcaster_user_{part}" for part in ("id", "login", "name")
         )
         who = channel.fields("moderator_user")

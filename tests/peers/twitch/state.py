@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from tests.peers.twitch.talk import Talk
+from tests.peers.twitch.happenings import Happenings
 from tests.peers.twitch.transports import Conduit, Session, Transports
 
 
-class World(Talk):
+class World(Happenings):
     """All of it."""
 
     def __init__(self) -> None:

@@ -53,7 +53,6 @@ class Shard:
 
     id: str
     session: Session | None = None
-    status: str = "websocket_disconnected"
 
     def to_json(self) -> Json:
         transport: Json = {"method": "websocket"}
@@ -63,10 +62,10 @@ class Shard:
                 "connected_at": self.session.connected_at,
                 "disconnected_at": None,
             }
-        return {"id": self.id, "status": self.live_status, "transport": transport}
+        return {"id": self.id, "status": self.status, "transport": transport}
 
     @property
-    def live_status(self) -> str:
+    def status(self) -> str:
         live = self.session is not None and self.session.open
         return "enabled" if live else "websocket_disconnected"
 
