@@ -91,6 +91,7 @@ class Services:
         rules, clips = moderation.rules, config.data / "clips"
         store = LiveStore(database, clock)
         live = LiveSessions(Parts(studio, rules.policy, store, clock, clips, embed), rules, events)
+        privacy.parts.append(live.personal_data())
         return cls(
             config,
             studio,
@@ -102,7 +103,7 @@ class Services:
             privacy,
             receipts,
             live,
-            LiveCommands(live, clips, config.web.stage_url).handlers(),
+            LiveCommands(live, clips, config.data / "sessions", config.web.stage_url).handlers(),
         )
 
     @property

@@ -30,7 +30,7 @@ class Guest:
     @property
     def owner(self) -> str:
         """Whose it is, as segments have it."""
-        return f"{self.by.platform}:{self.by.user}"
+        return self.by.id
 
 
 @dataclass(slots=True)
@@ -98,7 +98,7 @@ class Arrangement:
         """Let a guest in on the next bar, and settle at once how the mix comes back."""
         take, grid = guest.take, self._grid
         entry = grid.bar_after(self.soonest(now))
-        shares = (Share("", guest.title, 1.0, (guest.by.name,)),)
+        shares = (Share("", guest.title, 1.0, (guest.by.name,), (guest.by.id,)),)
         self._put(take, "guest", entry, self.fade, shares, title=guest.title, owner=guest.owner,
                   source=guest.source)  # fmt: skip
         length = max(grid.loop, self._rules.guest_loops * take.samples)

@@ -21,6 +21,11 @@ class Voter:
     name: str
 
     @property
+    def id(self) -> str:
+        """The same as one text."""
+        return f"{self.platform}:{self.user}"
+
+    @property
     def key(self) -> tuple[str, str]:
         """What makes them the same."""
         return self.platform, self.user

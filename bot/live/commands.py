@@ -5,6 +5,8 @@
 !live crowd | queue | hold    how it is steered
 !live duel PROMPT | PROMPT    vote 1 or 2
 !live skip                    end what leads
+!live panic | resume          to the safe loop at once, and back
+!live export [mp3]            all of it as one file, with cues and credits
 !live key [new]               the address of the stage; `new` ends the old one
 !vote PROMPT                  steer
 !mix                          what sounds, and where it goes
@@ -21,10 +23,12 @@ from pathlib import Path
 from bot.chat import Handler, Said
 from bot.errors import BadInputRefusal, NotFoundRefusal
 from bot.grammar import Command
+from bot.live.export import ExportFormat
 from bot.live.rules import MODES
 from bot.live.session import LiveSession
 from bot.live.sessions import LiveSessions
 from bot.live.timeline import Segment
+from bot.live.view import segment_json
 from bot.moderation.commands import Reply, ReplyFile
 
 HELP = (
@@ -33,6 +37,7 @@ HELP = (
 )
 _CLIP_SECONDS = 5.0
 _LONGEST_AGO = 600.0
+_MOST_ATTACHED = 8_000_000
 _NUMBER = re.compile(r"\d{1,4}(\.\d+)?")
 _BPM = re.compile(r"(?:--)?(?:bpm[ =]*)?(\d{2,3}(?:\.\d+)?)(?:\s*bpm)?", re.IGNORECASE)
 
@@ -40,8 +45,10 @@ _BPM = re.compile(r"(?:--)?(?:bpm[ =]*)?(\d{2,3}(?:\.\d+)?)(?:\s*bpm)?", re.IGNO
 class LiveCommands:
     """Answers them, on every platform alike."""
 
-    def __init__(self, live: LiveSessions, clips: Path, stage_url: str) -> None:
-        """`clips`: the clips folder. `stage_url`: where the stage is, up to its key."""
+    def __init__(self, live: LiveSessions, clips: Path, exports: Path, stage_url: str) -> None:
+        """`clips`: the clips folder; `exports`: where whole sessions are written.
+        `stage_url`: where the stage is, up to its key."""
+        self._exports = exports
         self._live = live
         self._clips = clips
         self._stage_url = stage_url
@@ -71,6 +78,14 @@ class LiveCommands:
                 return Reply(f"The live session is over. {_summary(session)}")
             case "skip":
                 return Reply(f"Skipped {self._live.skip(by)}.")
+            case "panic":
+                await self._live.panic(by)
+                return Reply("The music fades to the safe loop; !live resume goes on.")
+            case "resume":
+                self._live.resume(by)
+                return Reply("The live session goes on.")
+            case "export":
+                return await self._export(said, rest)
             case "key":
                 key = await self._live.key(by, renew=rest.lower() in ("new", "renew", "revoke"))
                 address = f"{self._stage_url}{key}"
@@ -118,6 +133,19 @@ class LiveCommands:
             raise NotFoundRefusal("The file of that clip is not kept any more.")
         await self._live.keep(segment)
         return Reply(f"{ago:g} s ago: {title}. {_recipe(segment)}", file=file)
+
+    async def _export(self, said: Said, rest: str) -> Reply:
+        choice = rest.lower() or "flac"
+        if choice not in ("flac", "mp3"):
+            raise BadInputRefusal("A session is exported as flac or mp3.")
+        kind: ExportFormat = "mp3" if choice == "mp3" else "flac"
+        file = await self._live.export(said.requester, self._exports, kind)
+        size = (await asyncio.to_thread(file.stat)).st_size
+        if size <= _MOST_ATTACHED:
+            data = await asyncio.to_thread(file.read_bytes)
+            attached = ReplyFile(file.name, "application/zip", data)
+            return Reply("Here is the session, with cues and credits.", True, file=attached)
+        return Reply(f"The session is written to {file} ({size / 1e6:.0f} MB).", private=True)
 
     async def _mode(self, said: Said, name: str, rest: str) -> Reply:
         prompts = tuple(part.strip() for part in rest.split("|") if part.strip())
@@ -172,8 +200,6 @@ def _title(session: LiveSession, segment: Segment) -> str:
     shown = [one for one in session.state()["segments"] if one["number"] == segment.number]
     if shown:
         return str(shown[0]["title"])
-    from bot.live.view import segment_json  # noqa: PLC0415
-
     return str(segment_json(session.performance, segment)["title"])
 
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 import subprocess
 import tempfile
 import zipfile
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Literal
+from typing import IO, Any, Literal
 
 from bot.live.grid import SAMPLE_RATE
 from bot.live.renderer import CHANNELS, pcm, render
 from bot.live.sounds import Sound, Sounds
 from bot.live.timeline import Segment, Take, Timeline
+from bot.live.view import REMOVED
 from generation.errors import MediaError
 from generation.ffmpeg import ffmpeg_path
 
@@ -63,6 +64,33 @@ def export(
             archive.writestr("credits.txt", credits_of(kept, end, missing))
         part.replace(target)
     return target
+
+
+def shown(segments: Sequence[Segment], state: Mapping[str, Any]) -> list[Segment]:
+    """Segments without the words and names that a moderator had taken away.
+
+    Args:
+        segments: as they are written down.
+        state: of the session, by `bot.live.snapshot`.
+    """
+    topics, names = set(state.get("hushed_topics", ())), set(state.get("hushed_names", ()))
+    sources, renamed = set(state.get("hushed_sources", ())), state.get("renamed", {})
+    found = []
+    for one in segments:
+        gone = one.source in sources or (
+            one.kind == "guest" and not names.isdisjoint(people_of(one))
+        )
+        shares = tuple(
+            replace(share, prompt=REMOVED, by=())
+            if gone or renamed.get(share.topic, share.topic) in topics
+            else replace(share, by=tuple(name for name in share.by if name not in names))
+            for share in one.shares
+        )
+        if shares != one.shares:
+            take = replace(one.take, recipe={})
+            one = replace(one, shares=shares, title=REMOVED if gone else one.title, take=take)
+        found.append(one)
+    return found
 
 
 def cue_sheet(segments: Sequence[Segment], file_name: str, file_format: str) -> str:

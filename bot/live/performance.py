@@ -197,7 +197,7 @@ class Performance:
         left = {vote.topic for vote in self.ballot.all()}
         owner = ""
         if whom is not None:
-            owner = f"{whom.platform}:{whom.user}"
+            owner = whom.id
             self.guests = deque(guest for guest in self.guests if guest.by.key != whom.key)
             self.hushed_names |= {vote.voter.name for vote in gone} | {whom.name}
             if isinstance(self.mode, Queue):
@@ -407,15 +407,12 @@ class Performance:
 
     def _shares(self, mix: Mix, now: float) -> tuple[Share, ...]:
         ordered = sorted(mix.items(), key=lambda item: -item[1])
-        return tuple(
-            Share(
-                topic,
-                self.topics[topic].prompt,
-                share,
-                tuple(voter.name for voter in self.ballot.voters_of(topic, now)),
-            )
-            for topic, share in ordered
-        )
+        found = []
+        for topic, share in ordered:
+            voters = self.ballot.voters_of(topic, now)
+            names, ids = tuple(one.name for one in voters), tuple(one.id for one in voters)
+            found.append(Share(topic, self.topics[topic].prompt, share, names, ids))
+        return tuple(found)
 
     def _drop(self, steps: list[Step]) -> None:
         numbers = {step.number for step in steps}

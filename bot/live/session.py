@@ -35,9 +35,10 @@ from generation.request import Length
 log = logging.getLogger(__name__)
 
 _TICK = 0.1
-_KEEP_EVERY = 2.0
+_KEEP_EVERY = 5.0
 _SHOW_EVERY = 0.25
 _LOOK_EVERY = 3.0
+_COMPARED, _MOST_COMPARED = 8, 64
 _LATER = (2.0, 5.0, 15.0, 60.0)
 """Seconds without new orders after one, two, three, four failures in a row."""
 _FAILED = ("failed", "expired", "cancelled")
@@ -111,7 +112,8 @@ class LiveSession:
         self._watchers: set[Watcher] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._failures = 0
-        self._later = 0
+        self._uncompared: list[Topic] = []
+        self._comparing: asyncio.Task[None] | None = None
         self._kept_at = self._shown_at = self._looked_at = -1e9
         self._entered: list[Segment] = []
         self._retracted: list[int] = []
@@ -132,8 +134,8 @@ class LiveSession:
         """See `Performance.vote`."""
         known = len(self.performance.topics)
         topic = self.performance.vote(self.playhead, voter, prompt, weight, message)
-        if self._parts.embed is not None and len(self.performance.topics) > known:
-            self._start(self._compare(topic))
+        if len(self.performance.topics) > known:
+            self._compare_soon([topic])
         self._wake.set()
         return topic
 
@@ -274,18 +276,29 @@ class LiveSession:
             topic = prompts[prompt]
             self.silence(lambda vote, gone=topic: vote.topic == gone)  # type: ignore[misc]
 
-    async def _compare(self, topic: Topic) -> None:
-        """Ask the encoder whether a new topic is an old one in other words."""
-        assert self._parts.embed is not None
-        try:
-            [vector] = await self._parts.embed([topic.prompt])
-        except (GenerationError, RuntimeError, ValueError) as error:
-            log.debug("no embedding: %s", error)
+    def _compare_soon(self, topics: list[Topic]) -> None:
+        """Ask the encoder whether topics are older ones in other words, some at a time."""
+        if self._parts.embed is None:
             return
-        same = self.performance.topics.learn(topic.id, vector)
-        if same is not None:
-            self.performance.merge(topic.id, same)
-            self._wake.set()
+        # In a storm of new words the oldest are compared as words only.
+        self._uncompared = [*self._uncompared, *topics][-_MOST_COMPARED:]
+        if self._comparing is None or self._comparing.done():
+            self._comparing = self._start(self._compare())
+
+    async def _compare(self) -> None:
+        embed = self._parts.embed
+        while self._uncompared and embed is not None:
+            batch, self._uncompared = self._uncompared[:_COMPARED], self._uncompared[_COMPARED:]
+            try:
+                vectors = await embed([topic.prompt for topic in batch])
+            except (GenerationError, ValueError) as error:
+                log.debug("no embeddings: %s", error)
+                return
+            for topic, vector in zip(batch, vectors, strict=True):
+                same = self.performance.topics.learn(topic.id, vector)
+                if same is not None:
+                    self.performance.merge(topic.id, same)
+                    self._wake.set()
 
     def unwelcome(self, job_id: str) -> None:
         """A riff is to be heard no longer: as a guest it goes at the next join."""
@@ -310,6 +323,7 @@ class LiveSession:
     async def run(self) -> None:
         """Play until cancelled. What goes wrong is logged, and what plays plays on."""
         await asyncio.to_thread(self._warm_up)
+        self._compare_soon(self.performance.topics.all())
         while True:
             try:
                 await self._pass_time()
@@ -348,6 +362,13 @@ class LiveSession:
             yield watcher
         finally:
             self._watchers.discard(watcher)
+
+    async def written(self) -> Stored:
+        """Write down where it is, and read that back."""
+        await self._keep()
+        stored = await self._parts.store.latest(self.where)
+        assert stored is not None
+        return stored
 
     def state(self) -> dict[str, Any]:
         """What a stage may know."""
@@ -403,10 +424,11 @@ class LiveSession:
             with suppress(GenerationError, OSError):
                 self.sounds.of(take)
 
-    def _start(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
 
 def voter_of(requester: Requester) -> Voter:

@@ -7,18 +7,23 @@ import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from pathlib import Path
 
-from bot.errors import BadInputRefusal, ForbiddenRefusal, NotFoundRefusal, Refusal
+from bot.errors import BadInputRefusal, BusyRefusal, ForbiddenRefusal, NotFoundRefusal, Refusal
 from bot.events import Event, Events, HaltChanged, JobChanged, WordsWithdrawn
 from bot.jobs import Job, Requester
 from bot.live.ballot import Voter
+from bot.live.export import ExportFormat, export, shown
+from bot.live.personal import LivePersonalData
 from bot.live.rules import LiveRules
 from bot.live.session import LiveSession, Parts, voter_of
+from bot.live.sounds import Sounds
 from bot.live.timeline import Segment
 from bot.live.topics import Topic
 from bot.moderation.desk import Rulebook
 from bot.moderation.levels import FOLLOWER_ROLE, SUBSCRIBER_ROLE, Level
 from bot.settings import AccessSettings, LiveSettings
+from generation.errors import GenerationError
 from generation.request import check_prompt
 
 log = logging.getLogger(__name__)
@@ -45,6 +50,7 @@ class LiveSessions:
         self._starting = asyncio.Lock()
         self._resumed = False
         self._changed = asyncio.Event()
+        self._exporting = asyncio.Lock()
         self.on_key_revoked: list[Callable[[str], None]] = []
 
     @property
@@ -133,6 +139,61 @@ class LiveSessions:
         self._rules.access.require(by, "live")
         return self.of(by).skip()
 
+    async def panic(self, by: Requester) -> None:
+        """Fade the session of somebody's community to its safe loop, until `resume`.
+
+        Raises:
+            ForbiddenRefusal: they may not.
+            NotFoundRefusal: none is on.
+        """
+        self._rules.access.require(by, "panic")
+        session = self.of(by)
+        settings = await self._rules.settings.resolve(by)
+        await session.panic(settings.live.safe_loop)
+
+    def resume(self, by: Requester) -> None:
+        """Let the session go on.
+
+        Raises:
+            ForbiddenRefusal: they may not.
+            NotFoundRefusal: none is on.
+            BadInputRefusal: all riffs are stopped too.
+        """
+        self._rules.access.require(by, "resume")
+        session = self.of(by)
+        if self._rules.halts.of(*session.where) == "panic":
+            raise BadInputRefusal("Everything is stopped here; !resume lets all of it go on.")
+        session.calm()
+
+    async def export(self, by: Requester, folder: Path, file_format: ExportFormat) -> Path:
+        """The session that is on in somebody's community, or was last, as one archive.
+
+        Raises:
+            ForbiddenRefusal: they may not.
+            NotFoundRefusal: there was none, or nothing of it is kept.
+            BusyRefusal: another one is being written.
+        """
+        self._rules.access.require(by, "live")
+        where = (by.platform, by.community)
+        stored = await self._parts.store.latest(where)
+        if stored is None:
+            raise NotFoundRefusal(_NOT_ON)
+        if self._exporting.locked():
+            raise BusyRefusal("Another session is being written; please try again later.", 60.0)
+        async with self._exporting:
+            session = self.at(where)
+            if session is not None:
+                stored = await session.written()
+            segments = shown(await self._parts.store.segments(stored.id), stored.state)
+            sounds = Sounds(self._parts.clips, most=4)
+            try:
+                return await asyncio.to_thread(
+                    export, segments, stored.playhead, sounds, folder,
+                    f"live-{stored.id}", file_format,
+                )  # fmt: skip
+            except GenerationError as error:
+                raise NotFoundRefusal(str(error)) from error
+
     # Everybody ------------------------------------------------------------------------------
 
     async def vote(
@@ -217,6 +278,20 @@ class LiveSessions:
         """The community whose stage has this key; None where it is wrong or revoked."""
         return self._keys.get(key)
 
+    def personal_data(self) -> LivePersonalData:
+        """For `!privacy`; to be made where the event loop runs."""
+        loop = asyncio.get_running_loop()
+
+        def forget(whom: Voter) -> None:
+            loop.call_soon_threadsafe(self.forget, whom)
+
+        return LivePersonalData(forget)
+
+    def forget(self, whom: Voter) -> None:
+        """Somebody wants nothing of theirs to be kept."""
+        for session in self.all:
+            session.silence(lambda vote: vote.voter.key == whom.key, whom)
+
     # Lifecycle ------------------------------------------------------------------------------
 
     async def run(self) -> None:
@@ -250,10 +325,8 @@ class LiveSessions:
                 await self._parts.store.end(stored.id)
                 continue
             self._go(session)
-            if self._rules.halts.of(*stored.where) == "panic":
+            if self._rules.halts.of(*stored.where) == "panic" and not session.performance.halted:
                 await session.panic()
-            elif session.performance.halted:
-                session.calm()
 
     def _go(self, session: LiveSession) -> None:
         self._sessions[session.where] = session

@@ -13,8 +13,7 @@ from bot.live.topics import Topic
 def snapshot(performance: Performance) -> dict[str, Any]:
     """Votes, topics, mode; the timeline is kept segment by segment."""
     topics = [
-        {"id": one.id, "prompt": one.prompt, "seed": one.seed, "words": sorted(one.words),
-         "vector": one.vector}
+        {"id": one.id, "prompt": one.prompt, "seed": one.seed, "words": sorted(one.words)}
         for one in performance.topics.all()
     ]  # fmt: skip
     votes = [
@@ -30,6 +29,7 @@ def snapshot(performance: Performance) -> dict[str, Any]:
         "renamed": performance.renamed,
         "hushed_topics": sorted(performance.hushed_topics),
         "hushed_names": sorted(performance.hushed_names),
+        "hushed_sources": sorted(performance.hushed_sources),
         "halted": performance.halted,
     }
 
@@ -37,9 +37,8 @@ def snapshot(performance: Performance) -> dict[str, Any]:
 def restore(performance: Performance, data: dict[str, Any]) -> None:
     """Bring a new performance to where `snapshot` was taken."""
     for one in data.get("topics", ()):
-        vector = tuple(one["vector"]) if one.get("vector") else None
         words = frozenset(one["words"])
-        performance.topics.restore(Topic(one["id"], one["prompt"], one["seed"], words, vector))
+        performance.topics.restore(Topic(one["id"], one["prompt"], one["seed"], words))
     # What sounds may be of topics that nobody voted for lately.
     for segment in performance.timeline:
         for share in segment.shares:
@@ -53,6 +52,7 @@ def restore(performance: Performance, data: dict[str, Any]) -> None:
     performance.renamed.update(data.get("renamed", {}))
     performance.hushed_topics = set(data.get("hushed_topics", ()))
     performance.hushed_names = set(data.get("hushed_names", ()))
+    performance.hushed_sources = set(data.get("hushed_sources", ()))
     performance.halted = bool(data.get("halted"))
     name = data.get("mode", "crowd")
     performance.mode = mode_from_json(name, data.get("mode_state", {}), performance.rules)

@@ -16,6 +16,7 @@ from bot.live.timeline import Segment
 from bot.store.database import Database
 
 _KEY_BYTES = 18
+_KEPT_STATE = ("hushed_topics", "hushed_names", "hushed_sources", "renamed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +76,13 @@ class LiveStore:
         retracted: Sequence[int] = (),
     ) -> None:
         """Write down where a session is, and what became of its timeline since the last time."""
-        text = json.dumps(state)
-        rows = [(session_id, one.number, one.start, json.dumps(one.to_json())) for one in entered]
 
         def work(tx: sqlite3.Connection) -> None:
+            # Made into text here, in the database's thread.
+            text = json.dumps(state)
+            rows = [
+                (session_id, one.number, one.start, json.dumps(one.to_json())) for one in entered
+            ]
             tx.execute(
                 "UPDATE live_sessions SET state = ?, playhead = ? WHERE id = ?",
                 (text, playhead, session_id),
@@ -92,13 +96,18 @@ class LiveStore:
         await self._database.write(work)
 
     async def end(self, session_id: str) -> None:
-        """It is over."""
-        await self._database.write(
-            lambda tx: tx.execute(
-                "UPDATE live_sessions SET ended_at = ? WHERE id = ?",
-                (self._clock.now(), session_id),
+        """It is over: of its state only what an export has to know is kept."""
+
+        def work(tx: sqlite3.Connection) -> None:
+            row = tx.execute("SELECT state FROM live_sessions WHERE id = ?", (session_id,))
+            state = json.loads(row.fetchone()["state"])
+            kept = {name: state[name] for name in _KEPT_STATE if name in state}
+            tx.execute(
+                "UPDATE live_sessions SET ended_at = ?, state = ? WHERE id = ?",
+                (self._clock.now(), json.dumps(kept), session_id),
             )
-        )
+
+        await self._database.write(work)
 
     async def running(self) -> list[Stored]:
         """Sessions that are on."""

@@ -41,12 +41,14 @@ class Share:
     Attributes:
         topic: id within the session; empty for what nobody voted for.
         by: names of people, the strongest first.
+        ids: of the same people, as `platform:user`; never shown.
     """
 
     topic: str
     prompt: str
     share: float
     by: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +93,7 @@ class Segment:
         values = dict(data)
         values["take"] = Take(**data["take"])
         values["shares"] = tuple(
-            Share(one["topic"], one["prompt"], one["share"], tuple(one["by"]))
+            Share(one["topic"], one["prompt"], one["share"], tuple(one["by"]), tuple(one["ids"]))
             for one in data["shares"]
         )
         return cls(**values)

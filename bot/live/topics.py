@@ -15,6 +15,9 @@ import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
+
 NEAR = 0.82
 """Cosine similarity of two prompts' embeddings from which on they are one topic: with the starter's
 encoder "lo-fi beat" and "lofi beats" have 0.83, "techno synth" and "dark techno" 0.75."""
@@ -43,7 +46,7 @@ class Topic:
     prompt: str
     seed: int
     words: frozenset[str]
-    vector: tuple[float, ...] | None = field(default=None, repr=False)
+    vector: npt.NDArray[np.float32] | None = field(default=None, repr=False)
 
 
 class Topics:
@@ -93,17 +96,18 @@ class Topics:
             The id of an older topic that says the same, if there is one.
         """
         topic = self._topics.get(topic_id)
-        length = math.sqrt(sum(x * x for x in vector))
+        array = np.asarray(vector, dtype=np.float32)
+        length = float(np.linalg.norm(array))
         if topic is None or not length > 0 or not math.isfinite(length):
             return None
-        topic.vector = tuple(x / length for x in vector)
+        topic.vector = array / np.float32(length)
         best, most = None, NEAR
         for other in self._topics.values():
             if other.id == topic_id or other.vector is None or not may_be_one(topic, other):
                 continue
-            if len(other.vector) != len(topic.vector):
-                continue
-            likeness = sum(x * y for x, y in zip(topic.vector, other.vector, strict=True))
+            if other.vector.shape != topic.vector.shape:
+                continue  # by another checkpoint's encoder
+            likeness = float(topic.vector @ other.vector)
             if likeness >= most:
                 best, most = other.id, likeness
         return best

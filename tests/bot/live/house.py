@@ -22,7 +22,7 @@ from bot.config import Config, WebConfig
 from bot.events import JobChanged
 from bot.jobs import Address, Job, Requester
 from bot.live.grid import SAMPLE_RATE
-from bot.live.orders import LIVE_ROLE
+from bot.live.orders import LIVE_ROLE, Embed
 from bot.live.session import LiveSession
 from bot.moderation.desk import Moderation, open_rulebook
 from bot.moderation.levels import ADMIN_ROLE, MODERATOR_ROLE
@@ -125,7 +125,9 @@ class House:
 
 
 @asynccontextmanager
-async def open_house(kit: Kit, folder: Path, *, port: int = 7433) -> AsyncIterator[House]:
+async def open_house(
+    kit: Kit, folder: Path, *, port: int = 7433, embed: Embed | None = None
+) -> AsyncIterator[House]:
     """A house whose sessions run; with the block they stop as at a restart."""
     rules = await open_rulebook(kit.database, kit.clock, None, {LIVE_ROLE: math.inf})
     moderation = Moderation.over(
@@ -159,6 +161,7 @@ async def open_house(kit: Kit, folder: Path, *, port: int = 7433) -> AsyncIterat
         events=kit.events,
         files=files_of(kit, folder),
         sources=Sources(folder / "sources", kit.database, kit.clock, Budget(10**9, None)),
+        embed=embed,
     )
     running = asyncio.create_task(services.live.run())
     try:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import io
+import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -292,3 +295,79 @@ async def test_a_studio_that_fails_is_not_asked_without_end(house: House, kit: K
         await asyncio.sleep(0.001)
     assert 1 <= failed <= 6
     await house.until(lambda: house.heard() == {"rain": 1.0}, step=0.5)
+
+
+async def test_one_session_can_panic_by_itself(house: House) -> None:
+    await house.says(MODERATOR, "!live start")
+    await house.says(ANN, "!vote rain")
+    await house.until(lambda: house.heard() == {"rain": 1.0})
+    with pytest.raises(ForbiddenRefusal):
+        await house.says(ANN, "!live panic")
+    await house.says(MODERATOR, "!live panic")
+    await house.until(lambda: house.heard() == {})
+    assert await house.says(BEA, "!riff sea shanty") == "(a riff)"
+    await house.says(MODERATOR, "!live resume")
+    await house.until(lambda: house.heard() == {"rain": 1.0})
+
+
+async def test_the_encoder_tells_what_is_the_same(kit: Kit, tmp_path: Path) -> None:
+    async def embed(texts: list[str]) -> list[list[float]]:
+        return [[1.0, 0.1 * len(text)] if "beat" in text else [0.0, 1.0] for text in texts]
+
+    async with open_house(kit, tmp_path, embed=embed) as house:
+        await house.says(MODERATOR, "!live start")
+        await house.says(ANN, "!vote lofi beat")
+        await house.says(BEA, "!vote chill beat")
+        await house.says(someone("cid"), "!vote church organ")
+        await house.until(lambda: set(house.heard()) == {"lofi beat", "church organ"})
+        session = house.session()
+        assert len(session.performance.ballot.strengths(session.playhead / 44_100)) == 2
+
+
+async def test_a_whole_session_is_one_file_without_what_was_taken_away(house: House) -> None:
+    await house.says(MODERATOR, "!live start")
+    await house.says(ANN, "!vote rain")
+    await house.until(lambda: house.heard() == {"rain": 1.0})
+    await house.says(TROLL, "!vote rude noise")
+    await house.until(lambda: "rude noise" in house.heard())
+    await house.services.moderation.people.block(MODERATOR, TROLL)
+    await house.until(lambda: house.heard() == {"rain": 1.0})
+    with pytest.raises(ForbiddenRefusal):
+        await house.says(ANN, "!live export")
+    for ended in (False, True):
+        if ended:
+            await house.says(MODERATOR, "!live stop")
+        answer = await house.chat.answer(Said(MODERATOR, "!live export mp3", HOME))
+        assert isinstance(answer, Reply) and answer.private and answer.file is not None
+        with zipfile.ZipFile(io.BytesIO(answer.file.data)) as archive:
+            told = "".join(
+                archive.read(name).decode() for name in archive.namelist() if "mp3" not in name
+            )
+        assert "rain" in told and "Ann" in told
+        assert "rude" not in told and "Troll" not in told
+
+
+async def test_privacy_knows_what_sessions_keep(house: House, kit: Kit) -> None:
+    await house.says(MODERATOR, "!live start")
+    await house.says(ANN, "!vote rain")
+    await house.says(BEA, "!vote techno synth")
+    await house.until(lambda: len(house.heard()) == 2)
+    session = house.session()
+    await session.written()
+    file = await house.services.privacy.export(ANN)
+    with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
+        data = json.loads(archive.read(archive.namelist()[0]))["live"]
+    assert [vote["prompt"] for vote in data["votes"]] == ["rain"]
+    assert {part["prompt"] for part in data["heard"]} == {"rain"}
+    await house.services.privacy.delete(ANN)
+    await house.until(lambda: house.heard() == {"techno synth": 1.0})
+    await session.written()
+    file = await house.services.privacy.export(ANN)
+    with zipfile.ZipFile(io.BytesIO(file.data)) as archive:
+        data = json.loads(archive.read(archive.namelist()[0]))["live"]
+    assert data == {"votes": [], "heard": []}
+    await house.says(MODERATOR, "!live stop")
+    texts = await kit.database.read(
+        lambda db: [str(tuple(row)) for row in db.execute("SELECT segment FROM live_segments")]
+    )
+    assert texts and all("Ann" not in text and "rain" not in text for text in texts)
