@@ -14,6 +14,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -35,6 +36,10 @@ async def test_it_makes_cancels_refuses_dies_and_comes_back(clips: Path) -> None
     async with living(WorkerOptions(), clips) as watched:
         first = await watched.ready()
         assert watched.worker.model["name"] == "starter"
+
+        vectors = await watched.worker.embed(["lo-fi beat", "lofi beats", "church organ"])
+        beat, beats, organ = (np.array(vector) / np.linalg.norm(vector) for vector in vectors)
+        assert beat @ beats > 0.8 > beat @ organ
 
         previews: list[bytes] = []
         short = replace(order(watched, "short", SHORT), wants_preview=True)
