@@ -94,7 +94,8 @@ def _dropped(who: Caller, channel: User, sender: User, text: str) -> tuple[str, 
     recent = [
         message
         for each in world.users.values()
-        for message in reversed(each.messages[-1000:])
+        if world.is_moderator(each, sender) is moderates
+        for message in each.messages[-1000:]
         if message.author is sender and message.via_api and now - message.at < WINDOW
     ]
     here = [message for message in recent if message.channel is channel]

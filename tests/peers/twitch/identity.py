@@ -24,7 +24,7 @@ from tests.peers.twitch.state import World
 from tests.peers.twitch.tokens import SCOPES
 
 DEVICE_GRANT = "urn:ietf:params:oauth:grant-type:device_code"
-_Handler = Callable[[Mapping[str, str]], Awaitable[Json]]
+_Handler = Callable[[Mapping[str, str]], Awaitable[Json | None]]
 CODE_LIFETIME, DEVICE_LIFETIME = 600.0, 1800
 
 
@@ -219,14 +219,15 @@ class Identity:
         del self._devices[given["device_code"]]
         return self._world.grant(device.user, device.scopes, app=app)
 
-    async def _revoke(self, given: Mapping[str, str]) -> Json:
+    async def _revoke(self, given: Mapping[str, str]) -> None:
         token = self._world.tokens.get(given.get("token", ""))
-        if token is None or token.app.client_id != given.get("client_id"):
+        if given.get("client_id") not in self._world.apps:
+            raise IdError(404, "client does not exist")
+        if token is None or token.app.client_id != given["client_id"]:
             raise IdError(400, "Invalid token")
         token.revoked = True
         if token.refresh is not None:
             self._world.refreshes.pop(token.refresh, None)
-        return {}
 
     async def _validate(self, request: web.Request) -> web.Response:
         self.requests.append(("GET", "/oauth2/validate"))
@@ -270,7 +271,7 @@ class Identity:
                 body = {"status": error.status, "message": str(error)}
                 return web.json_response(body, status=error.status)
             self._world.notify()
-            return web.json_response(answer)
+            return web.Response() if answer is None else web.json_response(answer)
 
         return serve
 

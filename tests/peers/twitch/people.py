@@ -124,8 +124,10 @@ class People(Tokens):
         return channel.stream
 
     def go_offline(self, channel: User) -> None:
+        assert channel.stream is not None
+        event = {"id": channel.stream.id}
         channel.stream = None
-        self.tell("stream.offline", channel, {})
+        self.tell("stream.offline", channel, event)
 
     def disconnect(self, user: User) -> None:
         """A user takes the bot off their connections page: tokens end, subscriptions go."""
