@@ -55,6 +55,7 @@ class App:
     studio: Studio
     moderation: Moderation
     worker: Worker
+    services: Services
     web: LocalWeb | None
     tasks: tuple[asyncio.Task[None], ...]
 
@@ -144,7 +145,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
         ]
         for task in tasks:
             stack.push_async_callback(_cancel, task)
-        yield App(studio, moderation, worker, web, tuple(tasks))
+        yield App(studio, moderation, worker, services, web, tuple(tasks))
         log.info("stopping")
 
 
