@@ -168,3 +168,13 @@ async def test_a_banned_bot_neither_writes_nor_listens(
     with pytest.raises(twitchio.HTTPException) as error:
         await send(client, streamer, "hello")
     assert error.value.status == 403 and twitch.world.violations == []
+
+
+async def test_a_shared_chat_says_where_a_message_is_from(
+    twitch: TwitchPeer, client: PlainClient, streamer: User, viewer: User
+) -> None:
+    other = twitch.world.add_user("Bob")
+    original = twitch.world.say(other, viewer, "!riff rain")
+    twitch.world.share(original, streamer)
+    (heard,) = await twitch.world.until(lambda: client.events("message"))
+    assert heard.source_broadcaster.id == other.id and heard.source_id == original.id

@@ -153,6 +153,17 @@ async def test_twitchio_follows_a_reconnect(
     assert twitch.world.violations == []
 
 
+async def test_twitchio_still_forgets_a_socket_that_reconnected(
+    twitch: TwitchPeer, client: PlainClient, riffbot: User
+) -> None:
+    """When this fails, twitchio has mended it, and what bots do about it may go."""
+    assert len(client.websocket_subscriptions()) == 1
+    twitch.eventsub.ask_to_reconnect()
+    await twitch.world.until(lambda: twitch.eventsub.reconnected)
+    await twitch.world.until(lambda: twitch.eventsub.connections == 1)
+    assert client.websocket_subscriptions() == {}
+
+
 async def test_bad_reconnects_are_closed(twitch: TwitchPeer) -> None:
     async with aiohttp.ClientSession() as session:
         socket = await session.ws_connect(f"{twitch.eventsub_url}?challenge=x&id=y")

@@ -12,6 +12,7 @@ with `assert peer.world.violations == []`.
         token = world.grant(bot, "user:read:chat user:write:chat user:bot")   # .access, .refresh
         message = world.say(mia, ana, "!riff lo-fi", badges=["vip"])
         world.cheer(mia, ana, "Cheer100 !vote rain")     # bits come from the cheermotes
+        world.share(message, bob)                        # it shows in a shared chat, too
         world.time_out(mia, ana, 600); world.ban(mia, ana); world.delete(message)
         await world.until(lambda: world.said_by(mia, bot))
         world.advance(30.0)                              # the world's own clock

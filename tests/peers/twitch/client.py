@@ -9,6 +9,18 @@ Where twitchio 3 keeps its addresses, for whoever must point it elsewhere:
   adds "?keepalive_timeout_seconds=…". A `session_reconnect` brings a URL of its own.
 
 All three are global to the process: set them once, when the adapter starts.
+
+What twitchio 3.3 does that a bot must make up for, as tests with this peer show:
+
+- On `session_reconnect`, `Websocket._process_reconnect` stops reading the old connection before it
+  opens the new one, so whatever still comes over the old one is lost. Where
+  the session keeps its id, as Twitch's seem to, it also drops the new socket from
+  `Client._websockets`, so that the client neither closes it nor subscribes over it any more.
+- The text of an HTTPException from id.twitch.tv shows the whole URL, with the client's secret and
+  the refresh token; that of an InvalidTokenException shows the token.
+- After a 503 it waits for 3 s and asks once more; 429 and other errors are simply raised.
+- `revoke_token` raises although Twitch revoked the token, as the answer is empty.
+- `send_message` counts characters after it joins white space, but sends the text as it is.
 """
 
 from __future__ import annotations

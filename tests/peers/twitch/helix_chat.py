@@ -93,10 +93,10 @@ def _dropped(who: Caller, channel: User, sender: User, text: str) -> tuple[str, 
     moderates = world.is_moderator(channel, sender)
     recent = [
         message
-        for each in world.users.values()
-        if world.is_moderator(each, sender) is moderates
-        for message in each.messages[-1000:]
-        if message.author is sender and message.via_api and now - message.at < WINDOW
+        for message in world.from_apps[-2000:]
+        if message.author is sender
+        and now - message.at < WINDOW
+        and world.is_moderator(message.channel, sender) is moderates
     ]
     here = [message for message in recent if message.channel is channel]
     if len(recent) >= (PER_WINDOW_AS_MODERATOR if moderates else PER_WINDOW):

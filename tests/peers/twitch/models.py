@@ -98,7 +98,12 @@ class User:
 
 @dataclass(slots=True, eq=False)
 class ChatMessage:
-    """One message of a chat. `via_api` tells what a bot sent from what was typed."""
+    """One message of a chat.
+
+    Attributes:
+        source: in a shared chat, the same message in the channel that it was written in.
+        via_api: it was sent by an app, not typed.
+    """
 
     id: str
     channel: User
@@ -109,6 +114,7 @@ class ChatMessage:
     at: float
     bits: int = 0
     reply_to: ChatMessage | None = None
+    source: ChatMessage | None = None
     via_api: bool = False
     deleted: bool = False
     reward_id: str | None = None

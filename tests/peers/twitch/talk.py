@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from tests.peers.twitch import fragments
 from tests.peers.twitch.models import ChatMessage, Json, User
@@ -17,6 +18,7 @@ class Talk(People):
     def __init__(self) -> None:
         super().__init__()
         self.emotes: dict[str, str] = {"Kappa": "25", "PogChamp": "305954156", "LUL": "425618"}
+        self.from_apps: list[ChatMessage] = []
 
     def say(
         self,
@@ -77,8 +79,19 @@ class Talk(People):
             reward_id=reward_id,
         )
         channel.messages.append(message)
+        if via_api:
+            self.from_apps.append(message)
         self.tell("channel.chat.message", channel, _event(message))
         return message
+
+    def share(self, message: ChatMessage, channel: User) -> ChatMessage:
+        """A message of a shared chat appears in a channel that takes part in it, too."""
+        badges = [badge["set_id"] for badge in message.badges if badge["set_id"] == "subscriber"]
+        copy = replace(message, id=self.uuid(), channel=channel, source=message)
+        copy.badges = self._badges(channel, message.author, badges)
+        channel.messages.append(copy)
+        self.tell("channel.chat.message", channel, _event(copy))
+        return copy
 
     def delete(self, message: ChatMessage) -> None:
         """A moderator deletes a message."""
@@ -126,6 +139,12 @@ def _event(message: ChatMessage) -> Json:
             "thread_message_id": thread.id,
             **thread.author.fields("thread_user"),
         }
+    names = [f"source_broadcaster_user_{part}" for part in ("id", "login", "name")]
+    source: Json = dict.fromkeys((*names, "source_message_id", "source_badges", "is_source_only"))
+    if message.source is not None:
+        source |= message.source.channel.fields("source_broadcaster_user")
+        source |= {"source_message_id": message.source.id, "is_source_only": False}
+        source["source_badges"] = message.source.badges
     return {
         **message.author.fields("chatter_user"),
         "message_id": message.id,
@@ -137,8 +156,5 @@ def _event(message: ChatMessage) -> Json:
         "reply": reply,
         "channel_points_custom_reward_id": message.reward_id,
         "channel_points_animation_id": None,
-        **dict.fromkeys(f"source_broadcaster_user_{part}" for part in ("id", "login", "name")),
-        "source_message_id": None,
-        "source_badges": None,
-        "is_source_only": None,
+        **source,
     }
