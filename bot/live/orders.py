@@ -23,8 +23,6 @@ from generation.request import GenerationRequest, Length, Point
 
 log = logging.getLogger(__name__)
 
-PLATFORM = "live"
-"""Platform of a session's own jobs: no chat shows them."""
 LIVE_ROLE = "live-session"
 """What exempts them from the limits of people."""
 
@@ -77,16 +75,13 @@ class Orders:
         policy: Policy, clock: Clock,
     ) -> None:  # fmt: skip
         self._studio, self._policy, self._clock = studio, policy, clock
+        # In the community and by its rules, in nobody's name.
         self._requester = Requester(
-            PLATFORM,
-            f"{where[0]}:{where[1]}",
-            session_id,
+            *where,
+            f"live-{session_id}",
             "Live session",
             frozenset({MODERATOR_ROLE, LIVE_ROLE}),
-        )
-        # By the rules of the community, as of today, in nobody's name.
-        self._community = Requester(
-            *where, LIVE_ROLE, "Live session", frozenset({MODERATOR_ROLE}), channel=channel
+            channel=channel,
         )
         self._jobs: dict[str, Order] = {}
         self._unwanted: set[int] = set()
@@ -132,8 +127,6 @@ class Orders:
         Raises:
             Refusal, BadRequestError: it is not taken.
         """
-        texts = list(dict.fromkeys([request.prompt, *(point.prompt for point in request.points)]))
-        await self._policy.check_texts(self._community, texts)
         view = await self._studio.submit(
             self._requester, Ask.of(request), [], lane="live", deadline=deadline
         )
@@ -145,7 +138,7 @@ class Orders:
         refused = []
         for prompt in prompts:
             try:
-                await self._policy.check_texts(self._community, [prompt])
+                await self._policy.check_texts(self._requester, [prompt])
             except ForbiddenRefusal:
                 refused.append(prompt)
         return refused

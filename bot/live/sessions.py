@@ -379,6 +379,7 @@ class LiveSessions:
 
     def _is_guest(self, job: Job, session: LiveSession) -> bool:
         ready = job.state in ("rendered", "delivered") and bool(job.clips)
+        ready &= job.lane == "riffs"
         fresh = job.created_at >= session.started_at
         return ready and fresh and not job.hidden and job.id not in self._welcomed
 

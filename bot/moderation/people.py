@@ -192,6 +192,7 @@ class People:
         known = await self._database.read(
             lambda db: db.execute(
                 "SELECT user, user_name FROM jobs WHERE platform = ? AND community = ? "
+                "AND lane = 'riffs' "
                 "GROUP BY user ORDER BY max(seq) DESC LIMIT 5000",
                 (where.platform, where.community),
             ).fetchall()

@@ -420,11 +420,12 @@ class Ledger:
         return found
 
     async def recent(self, platform: str, community: str, limit: int) -> list[Job]:
-        """The latest jobs of a community, oldest first."""
+        """The latest riffs of a community, oldest first; not the clips of its live session."""
 
         def work(db: sqlite3.Connection) -> list[Job]:
             rows = db.execute(
-                "SELECT * FROM jobs WHERE platform = ? AND community = ? ORDER BY seq DESC LIMIT ?",
+                "SELECT * FROM jobs WHERE platform = ? AND community = ? AND lane = 'riffs' "
+                "ORDER BY seq DESC LIMIT ?",
                 (platform, community, limit),
             ).fetchall()
             return [job_with_clips(db, row) for row in reversed(rows)]

@@ -118,6 +118,7 @@ class Socket:
     ) -> None:
         job_id, where = view.job.id, view.job.requester
         in_room = (where.platform, where.community) == (PLATFORM, COMMUNITY)
+        in_room &= view.job.lane == "riffs"
         if not (listener.wants(job_id) or (listener.room and in_room)):
             return
         listener.note(job_id, waiting=view.job.state not in FINISHED)

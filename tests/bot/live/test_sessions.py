@@ -117,6 +117,17 @@ async def test_words_are_checked(house: House, prompt: str, error: type[Exceptio
     assert len(house.session().performance.ballot) == 0
 
 
+async def test_what_a_community_allows_is_drawn_whatever_the_shipped_list_says(
+    house: House,
+) -> None:
+    await house.says(MODERATOR, "!riffset add blocked-words darn")
+    await house.says(MODERATOR, "!riffset add allowed-words darn techno")
+    await house.says(MODERATOR, "!live start")
+    await house.says(ANN, "!vote darn techno")
+    await house.until(lambda: house.heard() == {"darn techno": 1.0})
+    assert await house.kit.studio.recent("local", "chat") == []
+
+
 async def test_words_that_are_forbidden_later_are_not_drawn_again(house: House) -> None:
     await house.says(MODERATOR, "!live start")
     await house.says(ANN, "!vote rain")
