@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import importlib
 import logging
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from bot.jobs import Delivery
 
 if TYPE_CHECKING:
+    from aiohttp import web
+
     from bot.services import Services
 
 log = logging.getLogger(__name__)
@@ -42,6 +44,18 @@ class Adapter(Protocol):
 
     async def stop(self) -> None:
         """Disconnect. Called at most once, also when `start` failed or was never called."""
+
+
+@runtime_checkable
+class HasPages(Protocol):
+    """An adapter with pages of its own on the local web, for signing in, say."""
+
+    def pages(self, is_owner: Callable[[web.Request], bool]) -> Iterable[web.RouteDef]:
+        """Their routes, below `/` and the adapter's platform; asked once, before `start`.
+
+        Args:
+            is_owner: whether a request comes from who runs the bot.
+        """
 
 
 class AdapterError(Exception):

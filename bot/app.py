@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from bot.adapters import Adapter, AdapterError, load_adapters
+from bot.adapters import Adapter, AdapterError, HasPages, load_adapters
 from bot.clock import Clock, SystemClock
 from bot.config import Config
 from bot.errors import BadInputRefusal
@@ -271,6 +271,9 @@ async def _start_adapters(
         raise StartError(str(error)) from error
     if web is not None:
         stack.push_async_callback(web.stop)
+        for adapter in adapters:
+            if isinstance(adapter, HasPages):
+                web.add_pages(adapter.pages(web.is_owner))
         try:
             await web.start()
         except AdapterError as error:

@@ -27,7 +27,10 @@ from pydantic_settings import (
 )
 
 _ENV_PREFIX = "RIFFBOT_"
-_SECRETS = {"discord.token": "RIFFBOT_DISCORD_TOKEN"}
+_SECRETS = {
+    "discord.token": "RIFFBOT_DISCORD_TOKEN",
+    "twitch.client_secret": "RIFFBOT_TWITCH_CLIENT_SECRET",
+}
 
 
 class ConfigError(Exception):
@@ -145,6 +148,24 @@ class DiscordConfig(_Section):
     gateway_url: str = Field(default="", pattern=r"^(wss?://\S+)?$")
 
 
+class TwitchConfig(_Section):
+    """The Twitch adapter. Without a client id it stays off.
+
+    Attributes:
+        client_id: of the application registered at dev.twitch.tv/console.
+        client_secret_file: file with its secret; a public application has none.
+        channels: login names of channels to join whose owners do not sign in.
+        api_url, id_url, eventsub_url: another server; empty for Twitch itself.
+    """
+
+    client_id: str = Field(default="", pattern=r"^[A-Za-z0-9]*$")
+    client_secret_file: Path | None = None
+    channels: tuple[Annotated[str, Field(pattern=r"^[A-Za-z0-9_]{1,25}$")], ...] = ()
+    api_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    id_url: str = Field(default="", pattern=r"^(https?://\S+)?$")
+    eventsub_url: str = Field(default="", pattern=r"^(wss?://\S+)?$")
+
+
 def _absolute(path: Path) -> Path:
     """Settled at start, so that every part means the same folder."""
     return path.expanduser().absolute()
@@ -164,12 +185,13 @@ class Config(BaseSettings):
         default=Path("riffbot-data"), validate_default=True
     )
     log_level: str = "info"
-    adapters: tuple[str, ...] = ("cogs.discord",)
+    adapters: tuple[str, ...] = ("cogs.discord", "cogs.twitch")
     web: WebConfig = WebConfig()
     engine: EngineConfig = EngineConfig()
     limits: LimitsConfig = LimitsConfig()
     retention: RetentionConfig = RetentionConfig()
     discord: DiscordConfig = DiscordConfig()
+    twitch: TwitchConfig = TwitchConfig()
 
     def discord_token(self) -> str | None:
         """The Discord bot token, or None where none is configured.
@@ -178,6 +200,15 @@ class Config(BaseSettings):
             ConfigError: the token file is missing, empty or readable by others.
         """
         return _secret("RIFFBOT_DISCORD_TOKEN", self.discord.token_file, "discord.token_file")
+
+    def twitch_secret(self) -> str | None:
+        """The secret of the Twitch application, or None where none is configured.
+
+        Raises:
+            ConfigError: its file is missing, empty or readable by others.
+        """
+        path = self.twitch.client_secret_file
+        return _secret("RIFFBOT_TWITCH_CLIENT_SECRET", path, "twitch.client_secret_file")
 
 
 def load_config(path: Path | None = None, overrides: Mapping[str, Any] | None = None) -> Config:

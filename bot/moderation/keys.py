@@ -17,13 +17,14 @@ from generation.request import MAX_CLIPS, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACT
 
 ScopeKind = Literal["global", "community", "channel", "user"]
 SCOPES: tuple[ScopeKind, ...] = ("global", "community", "channel", "user")
-Section = Literal["sound", "asking", "who", "words", "live", "answers"]
+Section = Literal["sound", "asking", "who", "words", "live", "events", "answers"]
 SECTIONS: Mapping[Section, str] = {
     "sound": "How riffs sound where nobody says otherwise",
     "asking": "How much may be asked for",
     "who": "Who may ask, and where",
     "words": "Which words may be asked for",
     "live": "The live session",
+    "events": "Channel points, and what viewers' events do",
     "answers": "Answers and what is kept",
 }
 
@@ -154,6 +155,26 @@ _ALL = (
         _CHANNEL),
     Key("safe-loop", "live", Text(), "", "The riff that plays while everything is stopped.",
         _COMMUNITY),
+    # Events
+    Key("reward-riff", "events", Number(0, 1_000_000, whole=True), 0,
+        "Channel points for a riff; 0 takes that reward away.", _COMMUNITY, Level.ADMIN),
+    Key("reward-blend", "events", Number(0, 1_000_000, whole=True), 0,
+        "Channel points for a blend; 0 takes that reward away.", _COMMUNITY, Level.ADMIN),
+    Key("reward-vote", "events", Number(0, 1_000_000, whole=True), 0,
+        "Channel points for a vote that counts more; 0 takes that reward away.",
+        _COMMUNITY, Level.ADMIN),
+    Key("reward-vote-weight", "events", Number(1, 20), 2.0,
+        "How often a vote counts that channel points paid for.", _COMMUNITY),
+    Key("on-follow", "events", Text(), "",
+        "What a new follower votes for, such as warm strings x2; x3 alone counts their next "
+        "vote three times.", _COMMUNITY),
+    Key("on-subscribe", "events", Text(), "", "The same for a new subscriber.", _COMMUNITY),
+    Key("on-gift", "events", Text(), "", "The same for who gives subscriptions.", _COMMUNITY),
+    Key("on-cheer", "events", Text(), "", "The same for who cheers with bits.", _COMMUNITY),
+    Key("on-raid", "events", Text(), "", "The same for who raids the channel.", _COMMUNITY),
+    Key("on-hype-train", "events", Text(), "", "The same when a hype train begins.", _COMMUNITY),
+    Key("live-follows-stream", "events", Flag(), False,
+        "Whether the live session begins and ends with the stream.", _COMMUNITY),
     # Answers
     Key("verbosity", "answers", Choice(("quiet", "normal", "chatty")), "normal",
         "How much I say besides the riff.", own=True, consumer="the replies in chat"),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,15 @@ class LocalWeb:
         """The one-time link by which the owner signs in."""
         return self.url + self._identity.owner_fragment
 
+    def add_pages(self, pages: Iterable[web.RouteDef]) -> None:
+        """Serve further routes; before `start`."""
+        self._app.add_routes(pages)
+
+    @property
+    def is_owner(self) -> Callable[[web.Request], bool]:
+        """Tells whether a request comes from who runs the bot."""
+        return self._identity.is_owner
+
     async def start(self) -> None:
         """Listen.
 
@@ -113,6 +122,7 @@ class LocalWeb:
         app.router.add_get("/api/socket", self._socket.handle)
         app.router.add_get("/", _page)
         app.router.add_get("/settings", _settings_page)
+        app.router.add_get("/stage/{key}", _stage_page)
         app.router.add_static("/static", _STATIC)
         return app
 
@@ -123,3 +133,8 @@ async def _page(request: web.Request) -> web.FileResponse:
 
 async def _settings_page(request: web.Request) -> web.FileResponse:
     return web.FileResponse(_STATIC / "settings.html", headers={"Cache-Control": "no-cache"})
+
+
+async def _stage_page(request: web.Request) -> web.FileResponse:
+    # The page itself says kindly that a key is wrong, and waits for a better moment.
+    return web.FileResponse(_STATIC / "stage.html", headers={"Cache-Control": "no-cache"})
