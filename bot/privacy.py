@@ -122,9 +122,13 @@ class Privacy:
         Of each riff an empty row remains until the next tidying, so that screens and posts that
         still show it learn that it is gone.
         """
-        open_ids = await self._database.read(lambda db: _ids(db, who, f"AND {_OPEN}"))
-        await self._removal.end(open_ids)
-        ids, paths, hashes = await self._database.write(lambda tx: self._delete(tx, who))
+        while True:
+            open_ids = await self._database.read(lambda db: _ids(db, who, f"AND {_OPEN}"))
+            await self._removal.end(open_ids)
+            done = await self._database.write(lambda tx: self._delete(tx, who))
+            if done is not None:
+                break
+        ids, paths, hashes = done
         await self._rules.settings.load()
         self._rules.bans.forget_name(who.platform, who.user, DELETED_NAME)
         await self._exports.forget(paths)
@@ -135,7 +139,11 @@ class Privacy:
 
     def _delete(
         self, tx: sqlite3.Connection, who: Requester
-    ) -> tuple[list[str], list[str], list[str]]:
+    ) -> tuple[list[str], list[str], list[str]] | None:
+        """None where they asked for something more since what they had waiting was cancelled: it
+        would be drawn without its words, for nobody."""
+        if _ids(tx, who, "AND state IN ('queued', 'running')"):
+            return None
         mine = (who.platform, who.user)
         ids = _ids(tx, who)
         paths = _of_jobs(tx, "SELECT path FROM clip_files WHERE job_id = ?", ids)

@@ -6,6 +6,7 @@ import asyncio
 import io
 import json
 import zipfile
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,9 @@ from bot.chat import Said, Taken
 from bot.errors import BadInputRefusal, ForbiddenRefusal
 from bot.events import JobChanged
 from bot.housekeeping import Housekeeping
-from bot.jobs import Requester
+from bot.jobs import Job, Requester
 from bot.moderation.commands import Reply
+from bot.moderation.removal import Removal
 from generation.request import Source
 from tests.bot.conftest import Kit, person
 from tests.bot.desk import HOME, Desk, files_of, open_desk
@@ -100,6 +102,24 @@ async def test_nothing_is_left_afterwards(desk: Desk, kit: Kit) -> None:
     await kit.database.close()
     stored = kit.path.read_bytes()
     assert not [word for word in (b"zebrafish", b"aardvark", b"Ann") if word in stored]
+
+
+async def test_what_is_asked_for_meanwhile_goes_too(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end, late = Removal.end, list[Job]()
+
+    async def end_and_be_asked(self: Removal, job_ids: Iterable[str]) -> list[str]:
+        ended = await end(self, job_ids)
+        if not late:
+            late.append(await desk.riff(ANN, "!riff one more"))
+        return ended
+
+    monkeypatch.setattr(Removal, "end", end_and_be_asked)
+    await desk.riff(ANN, "!riff rain")
+    assert await desk.reply(ANN, "!privacy delete yes") == "Deleted: 2 riffs and 0 files."
+    assert (await desk.services.studio.view(late[0].id)).job.state == "cancelled"
+    assert await desk.kit.ledger.claim("worker-1", 60) is None
 
 
 async def test_what_others_built_on_stays_theirs(desk: Desk) -> None:
