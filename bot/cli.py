@@ -136,6 +136,9 @@ def _set_up_logging(level: str) -> None:
         level=level.upper(), format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
     logging.getLogger("aiosqlite").setLevel(logging.INFO)
+    # In detail it would write down what everybody says, and the addresses of interactions, which
+    # hold the secrets that they are answered with.
+    logging.getLogger("discord").setLevel(max(logging.INFO, logging.getLogger().level))
 
 
 if __name__ == "__main__":
