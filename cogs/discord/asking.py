@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import discord
 
 from bot.jobs import Address, JobView, Requester
-from cogs.discord.faults import answer_error
+from cogs.discord.faults import LET_GO
 from cogs.discord.parts import Parts
 from cogs.discord.place import Place
 from cogs.discord.requester import requester_in
@@ -67,14 +67,6 @@ async def ask(parts: Parts, interaction: discord.Interaction[Any], submit: Submi
         raise
 
 
-async def ask_safely(parts: Parts, interaction: discord.Interaction[Any], submit: Submit) -> None:
-    """The same where discord.py has no error handler, as for buttons: faults are told here."""
-    try:
-        await ask(parts, interaction, submit)
-    except Exception as error:
-        await answer_error(interaction, error, parts.prefix)
-
-
 async def promptly(
     interaction: discord.Interaction[Any], work: Awaitable[T], *, privately: bool = False
 ) -> T:
@@ -91,7 +83,7 @@ async def promptly(
         await asyncio.wait({task}, timeout=PROMPT_SECONDS)
         if not task.done():
             # Also where Discord no longer takes an answer, what was asked for is done.
-            with suppress(discord.HTTPException):
+            with suppress(*LET_GO):
                 await interaction.response.defer(thinking=True, ephemeral=privately)
         return await task
     finally:
@@ -101,7 +93,7 @@ async def promptly(
 async def _say(interaction: discord.Interaction[Any], text: str, view: discord.ui.View) -> None:
     """Answer with the status. Where that fails, the result goes to the channel all the same."""
     mentions = discord.AllowedMentions.none()
-    with suppress(discord.HTTPException):
+    with suppress(*LET_GO):
         if interaction.response.is_done():
             await interaction.edit_original_response(
                 content=text, view=view, allowed_mentions=mentions

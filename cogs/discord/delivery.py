@@ -270,12 +270,14 @@ class Postman:
                     break
                 if ours is None or message.author.id != ours.id:
                     continue
-                if not _answers(message, place, post):
+                if not _belongs(message, place, post):
                     continue
                 if message.content.startswith(STATUS_MARK):
                     status_id = message.id
-                else:
+                elif _is_result(message, post):
                     receipt = str(message.id)
+                elif message.interaction_metadata is not None:
+                    status_id = message.id  # "thinking …" that was never filled in
         except (discord.Forbidden, discord.NotFound):
             # No permission to read the history, or no channel any more: the nonce has to do.
             pass
@@ -309,8 +311,8 @@ class Postman:
         )
 
 
-def _answers(message: discord.Message, place: Place, post: Post) -> bool:
-    """Whether a message of ours belongs to the request at `place`.
+def _belongs(message: discord.Message, place: Place, post: Post) -> bool:
+    """Whether a message of ours is about the request at `place`.
 
     A reply names what it replies to, unless that was deleted before (or this is another channel):
     then the same line above files counts.
@@ -325,6 +327,13 @@ def _answers(message: discord.Message, place: Place, post: Post) -> bool:
     )
 
 
+def _is_result(message: discord.Message, post: Post) -> bool:
+    """Whether it is the result, and not what else is said about a request: that it is taken, say,
+    or what went wrong after it was. Its text may follow a mention, or a link to what was too large.
+    """
+    return bool(message.attachments) or message.content.endswith(post.text)
+
+
 @asynccontextmanager
 async def _explained(client: discord.Client) -> AsyncIterator[None]:
     """Say what Discord's and the network's errors mean for a delivery."""
@@ -336,7 +345,8 @@ async def _explained(client: discord.Client) -> AsyncIterator[None]:
     except discord.HTTPException as error:
         # 401: the token was reset; it works again once the operator has set the new one.
         if error.status >= 500 or error.status in (401, 429):
-            raise DeliveryRetry(f"Discord answered {error.status}") from error
+            reason = f"Discord answered {error.status}"
+            raise DeliveryRetry(reason, _pause_wanted(error)) from error
         raise
     except (aiohttp.ClientError, OSError) as error:
         raise DeliveryRetry(f"the connection to Discord failed: {error!r}") from error
@@ -344,3 +354,12 @@ async def _explained(client: discord.Client) -> AsyncIterator[None]:
         if client.is_closed():
             raise DeliveryRetry("the connection to Discord was closed") from error
         raise
+
+
+def _pause_wanted(error: discord.HTTPException) -> float | None:
+    """Seconds that Discord asks for, which discord.py does not heed where an interaction is
+    answered and the refusal comes from the proxy in front of Discord."""
+    try:
+        return max(1.0, float(error.response.headers["Retry-After"]))
+    except (KeyError, ValueError, AttributeError):
+        return None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -69,7 +70,8 @@ async def whisper(interaction: discord.Interaction[Any], sentence: str) -> None:
             return
         if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
             # What fills a public "thinking …" is public itself.
-            await interaction.delete_original_response()
+            with suppress(*LET_GO):
+                await interaction.delete_original_response()
         await interaction.followup.send(
             text, ephemeral=True, allowed_mentions=mentions, suppress_embeds=True
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,7 +15,7 @@ from cogs.discord.delivery import ELSEWHERE
 from generation.request import Progress
 from tests.cogs.discord.conftest import Clips
 from tests.cogs.discord.house import RIFFS_AT_ONCE, House, is_status
-from tests.peers.discord import Fault, Interaction, NotOfferedError
+from tests.peers.discord import Fault, Interaction, NotOfferedError, rate_limited
 
 ORIGINAL = r"/webhooks/\d+/[^/]+/messages/@original"
 
@@ -254,6 +255,58 @@ async def test_a_result_posted_before_the_token_died_is_found_again(
     (answer,) = house.channel.messages.values()
     assert answer is asked.original
     assert len(answer.attachments) == 2
+
+
+async def test_what_is_still_thinking_is_no_result(
+    house: House, clips: Clips, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Discord takes the acknowledgement, but never what it is to be filled in with."""
+    monkeypatch.setattr("cogs.discord.asking.PROMPT_SECONDS", 0.0)
+    house.peer.rest.faults.append(Fault("PATCH", ORIGINAL, status=400, times=100))
+    asked = house.slash("riff", prompt="lo-fi beat", seed=7)
+    await house.until(lambda: house.peer.rest.faults[0].met)
+    job = await house.begin()
+    asked.token_dies()
+    house.peer.rest.faults.clear()
+    await house.end(job, clips(job))
+    await house.state(job, "delivered")
+    (answer,) = house.channel.messages.values()
+    assert answer is not asked.original
+    assert answer.content.startswith(f"<@{house.member.id}> -# lo-fi beat")
+    assert len(answer.attachments) == 2
+
+
+async def test_a_riff_that_is_taken_is_no_fault_where_the_answer_is_cut_off(
+    house: House, clips: Clips
+) -> None:
+    house.peer.rest.faults.append(Fault("POST", r"/interactions/\d+/[^/]+/callback", "lost"))
+    asked, job = await ask(house)
+    await house.end(job, clips(job))
+    await house.state(job, "delivered")
+    (message,) = asked.messages
+    assert len(message.attachments) == 2
+
+
+@pytest.mark.parametrize("by_discord", [True, False])
+async def test_a_rate_limit_on_the_answer_delays_it(
+    house: House, clips: Clips, by_discord: bool
+) -> None:
+    """discord.py waits for Discord's own limits; those of the proxy before it are up to us."""
+    asked, job = await ask(house)
+    await house.until(lambda: asked.original and "Starting" in asked.original.content)
+    fault = rate_limited("PATCH", ORIGINAL, 0.05)
+    if not by_discord:
+        fault = replace(fault, headers={"Retry-After": "40"})
+    house.peer.rest.faults.append(fault)
+    await house.end(job, clips(job))
+    if not by_discord:
+        await house.attempted(job, 1)
+        assert await house.ledger.deliveries.next_at("discord") == house.clock.now() + 40
+        house.later(job, 40)
+    await house.state(job, "delivered")
+    assert fault.met == 1
+    (message,) = asked.messages
+    assert len(message.attachments) == 2
 
 
 async def test_a_closed_channel_is_no_loss_either(house: House, clips: Clips) -> None:
