@@ -43,6 +43,8 @@ class Quality:
     @property
     def level(self) -> int:
         """0 is best."""
+        if self._pace is None:
+            return self._floor
         for index in range(self._floor, len(self._rungs) - 1):
             if self.seconds(self._rungs[index].steps) <= _BUDGET * self._loop:
                 return index
@@ -54,9 +56,10 @@ class Quality:
         return self._rungs[self.level]
 
     def seconds(self, steps: int | None = None) -> float:
-        """Expected until a clip is ready, from the order on; before any was made, half a loop."""
+        """Expected until a clip is ready, from the order on; before any was made, two loops: the
+        first one is waited for as long as it takes, and is late only if it is very slow."""
         if self._pace is None:
-            return self._loop / 2
+            return 2 * self._loop
         return self._pace * ((self.rung.steps if steps is None else steps) + _OVERHEAD_STEPS)
 
     def made(self, seconds: float, steps: int) -> None:

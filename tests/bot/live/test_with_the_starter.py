@@ -83,9 +83,10 @@ def _steepness(session: LiveSession, segment: Segment) -> float:
 
 def _check(sound: FloatArray, segments: list[Segment], steepest: float, loudness: float) -> None:
     quiet = np.abs(sound[4410:]) < 1e-4
+    blocks = quiet[: len(quiet) // 44 * 44].reshape(-1, 44)
     run = longest = 0
-    for silent in quiet.reshape(-1)[: len(quiet) // 44 * 44].reshape(-1, 44).all(axis=1):
-        run = run + 1 if silent else 0
+    for block in blocks:
+        run = run + 1 if np.all(block) else 0
         longest = max(longest, run)
     assert longest * 44 / SAMPLE_RATE <= 0.005, "a silence"
     for segment in segments[1:]:
