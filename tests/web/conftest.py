@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -36,19 +37,26 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[App]:
     running.stop()
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    """A Chromium per module: its event loop must not outlive a module, or asynchronous tests of
-    the next would find it running."""
+@contextmanager
+def chromium(*more_flags: str) -> Iterator[Browser]:
+    """A Chromium, if there is one."""
     path = next(filter(None, map(shutil.which, BROWSERS)), None)
     if path is None:
         if "CI" in os.environ:
             pytest.fail("The page tests need Chromium or Chrome on the PATH.")
         pytest.skip("There is no Chromium or Chrome on the PATH.")
     with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield chromium
-        chromium.close()
+        browser = playwright.chromium.launch(executable_path=path, args=[*FLAGS, *more_flags])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A Chromium per module: its event loop must not outlive a module, or asynchronous tests of
+    the next would find it running."""
+    with chromium() as running:
+        yield running
 
 
 @pytest.fixture

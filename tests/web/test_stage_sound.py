@@ -1,0 +1,127 @@
+"""What the stage plays, recorded in a real Chromium: no gap, no click, no jump in loudness."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from playwright.sync_api import Browser, Page
+
+from bot.live.grid import SAMPLE_RATE
+from bot.live.renderer import render
+from bot.live.sounds import Sounds
+from bot.live.timeline import Segment
+from generation.loudness import integrated_loudness
+from tests.web.conftest import chromium
+from tests.web.recording import FloatArray, Recording, recorded, recording_page
+from tests.web.show import Show, open_show
+
+SILENT = 1e-4
+LONGEST_SILENCE = round(0.005 * SAMPLE_RATE)
+MOST_JUMP = 1.5
+LOUDNESS = -16.0
+PROMPTS = ("lo-fi beat", "techno synth", "soft organ", "jazz trio at midnight")
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A browser that plays without asking, as OBS does."""
+    with chromium("--autoplay-policy=no-user-gesture-required") as running:
+        yield running
+
+
+@pytest.fixture
+def show(tmp_path: Path) -> Iterator[Show]:
+    with open_show(tmp_path) as running:
+        running.says("mod", "!live start")
+        yield running
+
+
+def listen(browser: Browser, url: str) -> Page:
+    """The stage in a page that records what it plays."""
+    page = recording_page(browser)
+    page.goto(url)
+    wait_for(page, "report.joins?.length", 30)
+    return page
+
+
+def wait_for(page: Page, condition: str, seconds: float) -> None:
+    """Wait until something is so of the stage's `report`."""
+    page.wait_for_function(
+        f"() => {{ const report = riffbotStage.report; return Boolean({condition}); }}",
+        timeout=seconds * 1000,
+    )
+
+
+def wait_until_recorded(page: Page, seconds: float) -> None:
+    page.wait_for_function(
+        "(frames) => recorded.reduce((sum, { samples }) => sum + samples.length, 0) >= frames",
+        arg=seconds * SAMPLE_RATE,
+        timeout=(seconds + 60) * 1000,
+    )
+
+
+def test_half_a_minute_of_votes_sounds_as_the_timeline_says(browser: Browser, show: Show) -> None:
+    page = listen(browser, show.url)
+    for number in range(24):
+        # Half the crowd changes its mind every second or so.
+        show.says(f"viewer{number % 9}", f"!vote {PROMPTS[number * number % 4]}")
+        wait_until_recorded(page, 1.2 * (number + 1))
+    wait_until_recorded(page, 30)
+    report = page.evaluate("riffbotStage.report")
+    recording = recorded(page, since=report["started"])
+    page.close()
+    joins = report["joins"]
+    assert len({join["number"] for join in joins}) >= 4, "too little happened"
+    assert report["late"] == 0
+    for join in joins[1:]:
+        assert join["actual"] == join["planned"] and join["spare"] > 0, join
+    check_sound(recording, joins, show.entered, show.session.sounds)
+
+
+def check_sound(
+    recording: Recording, joins: list[dict[str, Any]], entered: dict[int, Segment], sounds: Sounds
+) -> None:
+    """Nothing in it but what the timeline says, and that without gap, click or jump."""
+    joins = [join for join in joins if join["actual"] < recording.end - SAMPLE_RATE]
+    first = max(recording.first, joins[0]["actual"] + joins[0]["fade"])
+    sound = recording.between(first, recording.end)
+    assert longest_silence(sound) <= LONGEST_SILENCE
+    segments = [as_played(entered[join["number"]], join) for join in joins]
+    expected = render(segments, sounds.of, first, recording.end).mean(axis=0)
+    assert np.abs(sound - expected).max() < 2e-3
+    for before, after in pairwise(segments):
+        allowed = MOST_JUMP * max(usual_jump(before, sounds), usual_jump(after, sounds))
+        window = recording.between(after.start - 32, after.start + after.fade + 32)
+        assert np.abs(np.diff(window)).max() <= allowed, after.number
+    mixed = [segment.start for segment in segments if segment.kind == "mix"]
+    music = recording.between(mixed[0] + SAMPLE_RATE, recording.end)
+    assert integrated_loudness(music[None, :], SAMPLE_RATE) == pytest.approx(LOUDNESS, abs=1)
+
+
+def as_played(segment: Segment, join: dict[str, Any]) -> Segment:
+    """The segment by the audio clock instead of the session's samples."""
+    return replace(
+        segment,
+        start=join["actual"],
+        fade=join["fade"],
+        origin=segment.origin + join["base"],
+        correlation=join["correlation"],
+    )
+
+
+def longest_silence(sound: FloatArray) -> int:
+    """In samples."""
+    loud = np.flatnonzero(np.abs(sound) > SILENT)
+    return int(np.diff(loud).max(initial=0))
+
+
+def usual_jump(segment: Segment, sounds: Sounds) -> float:
+    """The 99.9th percentile of steps from sample to sample within a clip, as loud as it plays."""
+    waveform = sounds.of(segment.take).astype(np.float64) / 32768
+    return float(np.quantile(np.abs(np.diff(waveform, axis=1)), 0.999)) * segment.take.gain
