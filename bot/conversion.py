@@ -58,7 +58,10 @@ class Conversions:
         self._under_way.add(who)
         try:
             async with self._turn:
-                return await _convert(kind, data)
+                made = await _convert(kind, data)
+            # They may have been blocked while it was made.
+            await self._rules.policy.check_texts(requester, [name])
+            return made
         finally:
             self._under_way.discard(who)
 

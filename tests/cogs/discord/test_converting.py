@@ -7,6 +7,7 @@ import io
 import pytest
 from PIL import Image
 
+from bot import conversion
 from generation.decoding import decode_sound
 from tests.cogs.discord.house import House
 from tests.peers.discord import Interaction, Message
@@ -54,3 +55,22 @@ async def test_what_cannot_be_converted_is_said_quietly(
     assert words in message.content
     assert "Traceback" not in message.content
     assert "/tmp" not in message.content
+
+
+async def test_the_files_of_who_is_banned_are_taken_back(
+    house: House, wav: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def quickly(*_: object) -> bytes:
+        return b"a picture"
+
+    monkeypatch.setattr(conversion, "_convert", quickly)
+    world, guild = house.peer.world, next(iter(house.peer.world.guilds.values()))
+    ann = world.add_user("Ann")
+    asked = [
+        world.slash(house.channel, who, "sound-to-picture", {"sound": ("tone.wav", wav)})
+        for who in (ann, house.member)
+    ]
+    of_ann, of_another = [await result(one) for one in asked]
+    world.ban(guild, ann)
+    await house.until(lambda: of_ann.deleted)
+    assert not of_another.deleted
