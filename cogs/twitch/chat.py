@@ -27,9 +27,9 @@ Json = dict[str, Any]
 FAULT = "That went wrong on my side, sorry; the log has it as {fault}."
 HELP = (
     "!vote warm strings steers the live music, !mix says what plays, !clip 20 fetches what was "
-    "heard 20 seconds ago. !riff lo-fi beat makes a loop of its own, !blend rain -> techno goes from one "
-    "sound to another; options such as --bpm 90 or --seed 42 may follow. !queue and !cancel are "
-    "about yours, !privacy about what is kept. Moderators: !live help, !riffset."
+    "heard 20 seconds ago. !riff lo-fi beat makes a loop of its own, !blend rain -> techno goes "
+    "from one sound to another; options such as --bpm 90 or --seed 42 may follow. !queue and "
+    "!cancel are about yours, !privacy about what is kept. Moderators: !live help, !riffset."
 )
 _WORKERS = 12
 _NAME = re.compile(r"!([A-Za-z]+)")

@@ -45,6 +45,12 @@ class _Carrier:
         self._hub = hub
         self._task = asyncio.create_task(self.line.run(), name=f"twitch:line:{owner}")
         self._changed = asyncio.Event()
+        self._connection = 0
+
+    @property
+    def ready(self) -> bool:
+        """Whether the present connection is being subscribed over, or was."""
+        return self.line.connected and self._connection == self.line.connections
 
     def want(self, wanted: set[Wanted]) -> None:
         """Carry these from now on."""
@@ -68,6 +74,7 @@ class _Carrier:
         """Subscribe, now and whenever something else is wanted. A new session carries nothing."""
         self.made.clear()
         self.refused.clear()
+        self._connection = self.line.connections
         while True:
             self._changed.clear()
             await self._adjust()
@@ -135,7 +142,7 @@ class EventSub:
         """How many subscriptions there are."""
         if self._conduit is not None:
             return len(self._conduit.made)
-        return sum(len(carrier.made) for carrier in self._carriers.values())
+        return sum(len(one.made) for one in self._carriers.values() if one.ready)
 
     @property
     def missing(self) -> int:
@@ -143,7 +150,10 @@ class EventSub:
         if self._conduit is not None:
             conduit = self._conduit
             return len(conduit.wanted - conduit.made.keys() - conduit.refused)
-        return sum(len(c.wanted - c.made.keys() - c.refused) for c in self._carriers.values())
+        return sum(
+            len(one.wanted - one.made.keys() - one.refused) if one.ready else 1
+            for one in self._carriers.values()
+        )
 
     async def want(self, wanted: Sequence[Wanted]) -> None:
         """Be told of these from now on, and of nothing else."""

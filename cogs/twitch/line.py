@@ -44,6 +44,7 @@ class Line:
         self._url = f"{url or EVENTSUB_URL}?keepalive_timeout_seconds={_KEEPALIVE_SECONDS}"
         self._on_frame, self._on_session = on_frame, on_session
         self.session_id = ""
+        self.connections = 0
 
     @property
     def connected(self) -> bool:
@@ -70,6 +71,7 @@ class Line:
     async def _serve(self, http: aiohttp.ClientSession) -> None:
         socket, session = await _welcomed(http, self._url)
         self.session_id = str(session["id"])
+        self.connections += 1
         tasks = {asyncio.create_task(self._subscribe(self.session_id))}
         try:
             while True:

@@ -18,6 +18,7 @@ from typing import TypeVar
 from bot.chat import ChatDesk
 from bot.config import Config, TwitchConfig, WebConfig
 from bot.events import JobChanged
+from bot.jobs import Job
 from bot.live.orders import LIVE_ROLE
 from bot.moderation.desk import Moderation, open_rulebook
 from bot.moderation.scopes import Scope
@@ -92,7 +93,7 @@ class House:
 
         return await self.until(look)
 
-    async def set(self, name: str, value: str) -> None:
+    async def configure(self, name: str, value: str) -> None:
         """The broadcaster changes a setting."""
         owner = somebody(self.channel.id, self.channel.id, self.channel.name)
         settings = self.services.moderation.rules.settings
@@ -114,6 +115,24 @@ class House:
         state = session.state()
         parts = [*state["votes"], *state["target"], *state["mix"]]
         return {part["prompt"] for part in parts}
+
+    def changed(self, job_id: str) -> None:
+        """The worker did something to a job."""
+        self.live.kit.events.publish(JobChanged(job_id))
+
+    async def claimed(self) -> Job:
+        """The worker has taken the riff that was asked for."""
+
+        async def watch() -> Job:
+            with self.live.kit.events.subscribe() as events:
+                job = await self.live.kit.ledger.claim("stand-in", 60.0)
+                while job is None:
+                    await anext(aiter(events))
+                    job = await self.live.kit.ledger.claim("stand-in", 60.0)
+            self.changed(job.id)
+            return job
+
+        return await asyncio.wait_for(watch(), 15.0)
 
     async def states(self) -> list[str]:
         """States of all riffs of people, oldest first."""
@@ -153,6 +172,7 @@ async def open_house(
     secret: bool = True,
     signed_in: bool = True,
     connect: bool = True,
+    joined: tuple[str, ...] = (),
 ) -> AsyncIterator[House]:
     """One boot of the bot over `folder`; a second one over the same folder is a restart."""
     world = peer.world
@@ -160,9 +180,10 @@ async def open_house(
     bot = world.user_named("riffbot") or world.add_user("Riffbot")
     kit = await open_kit(folder / "riffbot.sqlite3", HandClock())
     rules = await open_rulebook(kit.database, kit.clock, RATES, {LIVE_ROLE: math.inf})
-    parts = {"database": kit.database, "ledger": kit.ledger, "events": kit.events}
     kit.studio = Studio(
-        **parts,
+        database=kit.database,
+        ledger=kit.ledger,
+        events=kit.events,
         queue=kit.queue,
         policy=rules.policy,
         settings=rules.settings,
@@ -174,7 +195,9 @@ async def open_house(
     )
     moderation = Moderation.over(
         rules,
-        **parts,
+        database=kit.database,
+        ledger=kit.ledger,
+        events=kit.events,
         clock=kit.clock,
         cancel_running=kit.stopped.append,
         wake_scheduler=lambda: None,
@@ -188,6 +211,7 @@ async def open_house(
                 api_url=peer.api_url,
                 id_url=peer.id_url,
                 eventsub_url=peer.eventsub_url,
+                channels=joined,
             ),
         ),
         studio=kit.studio,
@@ -204,7 +228,8 @@ async def open_house(
     house = House(peer, bot, channel, LiveHouse(kit, services, ChatDesk(services)), adapter)
     if signed_in and adapter.tokens.bot is None:
         sign_in(adapter, peer, bot, "bot")
-        sign_in(adapter, peer, channel, "channel")
+        if not joined:
+            sign_in(adapter, peer, channel, "channel")
     outbox = asyncio.create_task(Outbox(kit.ledger, [adapter], kit.events, kit.clock).run())
     try:
         if connect:
@@ -217,7 +242,3 @@ async def open_house(
                 await task
         await adapter.stop()
         await kit.database.close()
-
-
-def changed(house: House, job_id: str) -> None:
-    house.live.kit.events.publish(JobChanged(job_id))
