@@ -13,7 +13,7 @@ import yarl
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
-from bot.adapters import AdapterError, DeliveryRetry
+from bot.adapters import AdapterError, DeliveryImpossible, DeliveryRetry
 from bot.chat import ChatDesk
 from bot.config import DiscordConfig
 from bot.jobs import Delivery
@@ -24,6 +24,7 @@ from cogs.discord.faults import LET_GO
 from cogs.discord.features import DYNAMIC_ITEMS, make_features
 from cogs.discord.parts import Parts
 from cogs.discord.place import PLATFORM, Place
+from cogs.discord.reports import notice_time_out
 from cogs.discord.status import EDIT_INTERVAL, StatusBoard
 from cogs.discord.takedown import take_back
 
@@ -109,23 +110,25 @@ class DiscordAdapter:
 
         Raises:
             DeliveryRetry: not connected, or Discord is in trouble.
-            DeliveryImpossible: neither channel nor direct messages can be written to.
+            DeliveryImpossible: neither channel nor direct messages can be written to, or the riff
+                is not to be seen any more.
         """
-        client = self._client
+        client, services = self._client, self._parts.services
         if client is None or client.is_closed():
             raise DeliveryRetry("Discord is not connected", _NOT_CONNECTED_RETRY)
-        receipt = await Postman(client, self._parts.services, self._board).deliver(delivery)
-        await self._take_back_hidden(client, delivery, receipt)
+        place = Place.from_address(delivery.address)
+        await notice_time_out(client, services.moderation.people, place)
+        if await self._is_hidden(delivery):
+            raise DeliveryImpossible("it was taken away before it was posted")
+        receipt = await Postman(client, services, self._board).deliver(delivery)
+        if await self._is_hidden(delivery):
+            # A moderator saw to that while it was being uploaded.
+            with suppress(*LET_GO):
+                await take_back(client, place, receipt)
         return receipt
 
-    async def _take_back_hidden(
-        self, client: RiffbotClient, delivery: Delivery, receipt: str
-    ) -> None:
-        """A moderator may have hidden the riff while it was being uploaded."""
-        if not (await self._parts.services.studio.view(delivery.job.id)).job.hidden:
-            return
-        with suppress(*LET_GO):
-            await take_back(client, Place.from_address(delivery.address), receipt)
+    async def _is_hidden(self, delivery: Delivery) -> bool:
+        return (await self._parts.services.studio.view(delivery.job.id)).job.hidden
 
     async def stop(self) -> None:
         """Finish the messages at hand, then disconnect."""

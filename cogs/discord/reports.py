@@ -8,8 +8,10 @@ from datetime import UTC, datetime
 import discord
 from discord.ext import commands
 
+from bot.moderation.people import People
+from cogs.discord.faults import LET_GO
 from cogs.discord.parts import Parts
-from cogs.discord.place import PLATFORM
+from cogs.discord.place import PLATFORM, Place
 from cogs.discord.requester import reported
 
 log = logging.getLogger(__name__)
@@ -68,3 +70,21 @@ class ReportsCog(commands.Cog):
         job_id = await self._receipts.job_of(PLATFORM, key)
         if job_id is not None:
             await self._people.on_post_deleted(job_id)
+
+
+async def notice_time_out(client: discord.Client, people: People, place: Place) -> None:
+    """Look whether somebody is timed out, where Discord does not tell: without the permission to
+    view the audit log. Called before an answer to them is posted."""
+    guild = None if place.guild_id is None else client.get_guild(place.guild_id)
+    if guild is None or guild.me.guild_permissions.view_audit_log:
+        return
+    try:
+        member = await guild.fetch_member(place.user_id)
+    except LET_GO as error:
+        log.debug("member %d is not known: %s", place.user_id, error)
+        return
+    if member.timed_out_until is not None:
+        seconds = (member.timed_out_until - datetime.now(UTC)).total_seconds()
+        if seconds > 0:
+            whom = reported(guild, member.id, member.display_name)
+            await people.on_platform_ban(whom, seconds=seconds)

@@ -229,10 +229,11 @@ class StatusBoard:
         except NotFoundRefusal:
             self.forget(status)
             return False
-        if view.job.state in ("delivered", "expired"):
+        # What was taken away when it was about to be posted reads as what was before.
+        is_over = view.job.state == "cancelled" or (view.job.state == "expired" and view.job.hidden)
+        if view.job.state in ("delivered", "expired") and not is_over:
             self.forget(status)
             return False
-        is_over = view.job.state == "cancelled"
         text = CANCELLED if is_over else status_line(view)
         if text is None or not self._is_open(status):
             return False

@@ -83,6 +83,23 @@ async def test_a_time_out_counts_here_as_well(house: House) -> None:
     assert not asked.deleted
 
 
+async def test_a_time_out_that_discord_does_not_tell_of_is_noticed_before_posting(
+    house: House, clips: Clips
+) -> None:
+    """Without the permission to view the audit log."""
+    world, ann = house.peer.world, person(house, "ann")
+    asked = await riff(house, ann)
+    status = await house.status(asked)
+    job = await house.begin()
+    world.time_out(guild_of(house), ann, 600.0, by=house.member)
+    await house.end(job, clips(job))
+    await house.state(job, "expired")
+    await house.until(lambda: status.content == "This riff was cancelled.")
+    assert house.replies(asked) == [status]
+    ban = house.services.moderation.rules.bans.of(job.requester)
+    assert ban is not None and ban.by_platform
+
+
 async def test_what_was_hidden_meanwhile_is_taken_back_at_the_next_start(
     peer: DiscordPeer, tmp_path: Path, clips: Clips
 ) -> None:
