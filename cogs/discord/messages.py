@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import io
 import re
+from contextlib import suppress
 from typing import Any
 
 import discord
@@ -67,8 +68,8 @@ class MessagesCog(commands.Cog):
         return "!" + rest.removeprefix(prefix).removeprefix("/") if rest else "!riffhelp"
 
     async def _handle(self, message: discord.Message, text: str) -> None:
-        requester = self._requester(message)
         try:
+            requester = await self._requester(message)
             if not await self._is_welcome(requester, text):
                 return
             await self._answer(message, requester, text)
@@ -202,9 +203,14 @@ class MessagesCog(commands.Cog):
     def _client(self, message: discord.Message) -> Any:
         return message._state._get_client()
 
-    def _requester(self, message: discord.Message) -> Requester:
-        operators = self._client(message).operators
-        return requester_of(message.author, message.channel, operators=operators)
+    async def _requester(self, message: discord.Message) -> Requester:
+        client = self._client(message)
+        channel: object = message.channel
+        if message.guild is not None and isinstance(channel, discord.PartialMessageable):
+            # A thread that we have not been told of; what is set for its channel holds in it too.
+            with suppress(*LET_GO):
+                channel = await client.fetch_channel(message.channel.id)
+        return requester_of(message.author, channel, operators=client.operators)
 
 
 async def _as_member(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -355,12 +356,12 @@ async def test_the_picture_is_seen_growing(house: House, clips: Clips) -> None:
     second = await house.begin()
     for riff, text in ((job, "interaction"), (second, "message")):
         house.report(riff, Progress("drawing", 2, 10))
-        await house.until(lambda riff=riff: house.events.is_watched(riff.id))
+        await house.until(partial(house.events.is_watched, riff.id))
         house.events.publish(JobPreviewed(riff.id, text.encode()))
     shown = asked.original
     assert shown is not None
     for status, data in ((shown, b"interaction"), (other, b"message")):
-        await house.until(lambda status=status: status.attachments)
+        await house.until(partial(getattr, status, "attachments"))
         (preview,) = status.attachments
         assert (preview.filename, preview.data) == ("preview.png", data)
         assert preview.description

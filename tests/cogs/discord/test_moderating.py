@@ -20,6 +20,7 @@ from tests.peers.discord import (
     Permission,
     User,
 )
+from tests.peers.discord.threads import open_thread
 
 REFUSED = ("Only ", "You may not ask")
 NOTHING = Permission(0)
@@ -168,6 +169,18 @@ async def test_silence_where_moderators_want_none(house: House) -> None:
     assert sentence == "I answer in other channels of this community only."
     # Moderators are heard everywhere, or they could not take it back.
     assert "no longer set" in (await say(house, moderator, "!riffset reset channels")).content
+
+
+@pytest.mark.parametrize("told", [True, False])
+async def test_what_is_set_for_a_channel_holds_in_its_threads(house: House, told: bool) -> None:
+    moderator = at_level(house, Level.MODERATOR)
+    await say(house, moderator, "!riffset steps 9 --here")
+    thread = open_thread(house.peer.world, house.channel, told=told)
+    await house.status(house.say("!riff typed", thread))
+    await house.slash("riff", thread, prompt="chosen").reply()
+    for prompt in ("typed", "chosen"):
+        job = await house.begin()
+        assert (job.request.prompt, job.request.steps) == (prompt, 9)
 
 
 # Slash commands -----------------------------------------------------------------------------
