@@ -22,20 +22,22 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import numpy.typing as npt
 
+from bot.chat import ChatDesk, Said
 from bot.clock import SystemClock
 from bot.events import JobChanged
 from bot.jobs import Job
 from bot.live.grid import SAMPLE_RATE
 from bot.live.session import LiveSession
 from bot.live.timeline import Segment
+from bot.services import Services
 from bot.store.claims import StoredFile
 from bot.web import server
 from bot.web.identity import Identity
 from bot.web.server import LocalWeb
 from generation.request import Clip
 from generation.spectrogram import SpectrogramParams, image_from_waveform
-from tests.bot.conftest import open_kit
-from tests.bot.live.house import ADMIN, MODERATOR, House, length_of, open_house, someone
+from tests.bot.conftest import Kit, open_kit
+from tests.bot.live.house import ADMIN, HOME, MODERATOR, length_of, open_house, someone
 from tests.clock import HandClock
 
 T = TypeVar("T")
@@ -57,7 +59,8 @@ class Show:
         self._ready = threading.Event()
         self._over = asyncio.Event()
         self._main: asyncio.Future[None] | None = None
-        self.house: House
+        self.chat: ChatDesk
+        self.services: Services
         self.web: LocalWeb
         self.key = ""
         self.entered: dict[int, Segment] = {}
@@ -70,7 +73,9 @@ class Show:
     @property
     def session(self) -> LiveSession:
         """The one that is on."""
-        return self.house.session()
+        found = self.services.live.at(("local", "chat"))
+        assert found is not None
+        return found
 
     def open(self) -> None:
         """Start everything but the session."""
@@ -98,11 +103,12 @@ class Show:
     def says(self, user: str, text: str) -> str:
         """A viewer types; `mod` and `boss` may do more."""
         who = {"mod": MODERATOR, "boss": ADMIN}.get(user) or someone(user)
-        return self.do(lambda: self.house.says(who, text))
+        answer = self.do(lambda: self.chat.answer(Said(who, text, HOME)))
+        return getattr(answer, "text", "")
 
     def renew_key(self) -> None:
         """What is open under the old key is closed."""
-        self.key = self.do(lambda: self.house.services.live.key(ADMIN, renew=True))
+        self.key = self.do(lambda: self.services.live.key(ADMIN, renew=True))
 
     def restart_web(self) -> None:
         """The web server goes, and comes back on the same port."""
@@ -124,31 +130,35 @@ class Show:
         self.web = await self._serve(port)
 
     async def _run(self) -> None:
+        """All of the bot but the worker, which is `_draw_all`."""
         kit = await open_kit(self._folder / "riffbot.sqlite3", cast(HandClock, SystemClock()))
-        async with open_house(kit, self._folder, port=0) as self.house:
+        async with open_house(kit, self._folder, port=0) as house:
+            self.services, self.chat = house.services, house.chat
             self.web = await self._serve(0)
-            self.key = await self.house.services.live.key(ADMIN)
-            helpers = [self._start(self._draw_all()), self._start(self._keep_segments())]
-            self._ready.set()
-            await self._over.wait()
-            for helper in helpers:
-                helper.cancel()
-            await asyncio.gather(*helpers, return_exceptions=True)
+            drawing = self._start(self._draw_all(kit))
+            await self._play()
+            drawing.cancel()
             await self.web.stop()
         await kit.database.close()
+
+    async def _play(self) -> None:
+        """Let others use it until it is over."""
+        self.key = await self.services.live.key(ADMIN)
+        keeping = self._start(self._keep_segments())
+        self._ready.set()
+        await self._over.wait()
+        keeping.cancel()
 
     def _start(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         return asyncio.get_running_loop().create_task(work)
 
     async def _serve(self, port: int) -> LocalWeb:
-        services = self.house.services
-        web = LocalWeb(services, Identity(b"s" * 32), lambda: {"state": "ready"})
+        web = LocalWeb(self.services, Identity(b"s" * 32), lambda: {"state": "ready"})
         web._config = web._config.model_copy(update={"port": port})
         await web.start()
         return web
 
-    async def _draw_all(self) -> None:
-        kit = self.house.kit
+    async def _draw_all(self, kit: Kit) -> None:
         while True:
             job = await kit.ledger.claim("worker-1", 60)
             if job is None:
@@ -156,16 +166,16 @@ class Show:
                 continue
             kit.events.publish(JobChanged(job.id))
             await asyncio.sleep(self._drawing)  # a worker takes its time
-            await self._draw(job)
+            await self._draw(kit, job)
             kit.events.publish(JobChanged(job.id))
 
-    async def _draw(self, job: Job) -> None:
+    async def _draw(self, kit: Kit, job: Job) -> None:
         samples = length_of(job.request)
         shares = [(point.prompt, point.weight) for point in job.request.points] or [
             (job.request.prompt, 1.0)
         ]
         contents = await asyncio.to_thread(_files_of, shares, samples)
-        folder = self.house.services.clips / "xx"
+        folder = self.services.clips / "xx"
         folder.mkdir(parents=True, exist_ok=True)
         stored = []
         for kind, data in contents.items():
@@ -175,12 +185,12 @@ class Show:
         recipe = {"seed": str(job.request.seed), "model": "stand-in",
                   "request": json.dumps(job.request.to_json())}  # fmt: skip
         clip = Clip(0, files, samples / SAMPLE_RATE, SAMPLE_RATE, samples, recipe)
-        await self.house.kit.ledger.record_rendered(job, [clip], stored)
+        await kit.ledger.record_rendered(job, [clip], stored)
 
     async def _keep_segments(self) -> None:
         """All that was ever on the timeline, for comparing afterwards."""
         while True:
-            session = self.house.services.live.at(("local", "chat"))
+            session = self.services.live.at(("local", "chat"))
             for segment in session.performance.timeline if session else ():
                 self.entered[segment.number] = segment
             await asyncio.sleep(0.1)

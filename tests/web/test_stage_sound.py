@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -12,6 +13,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, Page
 
+from bot.app import running
+from bot.chat import ChatDesk
+from bot.config import Config, WebConfig
 from bot.live.grid import SAMPLE_RATE
 from bot.live.renderer import render
 from bot.live.sounds import Sounds
@@ -31,15 +35,15 @@ PROMPTS = ("lo-fi beat", "techno synth", "soft organ", "jazz trio at midnight")
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """A browser that plays without asking, as OBS does."""
-    with chromium("--autoplay-policy=no-user-gesture-required") as running:
-        yield running
+    with chromium("--autoplay-policy=no-user-gesture-required") as chrome:
+        yield chrome
 
 
 @pytest.fixture
 def show(tmp_path: Path) -> Iterator[Show]:
-    with open_show(tmp_path) as running:
-        running.says("mod", "!live start")
-        yield running
+    with open_show(tmp_path) as opened:
+        opened.says("mod", "!live start")
+        yield opened
 
 
 def listen(browser: Browser, url: str) -> Page:
@@ -82,6 +86,43 @@ def test_half_a_minute_of_votes_sounds_as_the_timeline_says(browser: Browser, sh
     for join in joins[1:]:
         assert join["actual"] == join["planned"] and join["spare"] > 0, join
     check_sound(recording, joins, show.entered, show.session.sounds)
+
+
+class WholeBot(Show):
+    """The bot as it is, with its worker and the engine that it comes with."""
+
+    async def _run(self) -> None:
+        config = Config(data=self._folder, web=WebConfig(port=0, open_browser=False), adapters=())
+        async with running(config) as app:
+            await app.worker.wait_ready()
+            assert app.web is not None
+            self.services, self.web, self.chat = app.services, app.web, ChatDesk(app.services)
+            await self._play()
+
+
+@pytest.mark.soak
+def test_three_minutes_of_two_hundred_viewers_and_the_real_engine(
+    browser: Browser, tmp_path: Path
+) -> None:
+    whole = WholeBot(tmp_path)
+    whole.open()
+    try:
+        whole.says("mod", "!live start")
+        page = listen(browser, whole.url)
+        dice = random.Random(5)
+        for number in range(180):
+            favourite = PROMPTS[number // 30 % len(PROMPTS)]
+            prompt = favourite if dice.random() < 0.6 else dice.choice(PROMPTS)
+            whole.says(f"viewer{dice.randrange(200)}", f"!vote {prompt}")
+            wait_until_recorded(page, number + 1)
+        report = page.evaluate("riffbotStage.report")
+        recording = recorded(page, since=report["started"])
+        assert len({join["number"] for join in report["joins"]}) >= 6, "too little happened"
+        assert report["late"] == 0
+        check_sound(recording, report["joins"], whole.entered, whole.session.sounds)
+        page.close()
+    finally:
+        whole.close()
 
 
 def check_sound(

@@ -75,6 +75,7 @@ export class Panels {
       .map(({ title, start, kind }) => ({ title: kind === "safe" ? "A calm moment" : title, due: start, state: "made" }));
     const coming = [...settled, ...next].slice(0, MOST_NEXT);
     find("#next").hidden = this.#hide.has("next") || !coming.length;
+    document.body.dataset.next = !find("#next").hidden;
     fill(find("#next-list"), coming, newNext, (item, { title, due, state }) => {
       setText(find(".title", item), title);
       const seconds = Math.ceil((due - sample) / RATE);
