@@ -30,6 +30,7 @@ from cogs.discord.originals import edit_original, is_lost
 from cogs.discord.place import Place
 from cogs.discord.posting import (
     FILE_TOO_LARGE,
+    THREAD_ARCHIVED,
     UNKNOWN_CHANNEL,
     Post,
     Upload,
@@ -139,8 +140,9 @@ class Postman:
         if place.token is None or place.token.bot_is_there:
             try:
                 return await self._post_to_channel(place, post)
-            except (discord.Forbidden, discord.NotFound) as error:
-                if isinstance(error, discord.NotFound) and error.code != UNKNOWN_CHANNEL:
+            except discord.HTTPException as error:
+                closed = error.code in (UNKNOWN_CHANNEL, THREAD_ARCHIVED)
+                if not closed and not isinstance(error, discord.Forbidden):
                     raise
                 reason = str(error)
         followed = await self._follow_up(place, post)

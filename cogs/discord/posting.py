@@ -15,6 +15,7 @@ from cogs.discord.place import Place
 UNKNOWN_CHANNEL = 10003
 FILE_TOO_LARGE = 40005
 NO_REPLY_WITHOUT_HISTORY = 160002
+THREAD_ARCHIVED = 50083
 
 
 @dataclass(frozen=True, slots=True)

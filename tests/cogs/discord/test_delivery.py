@@ -159,6 +159,17 @@ async def test_a_deleted_channel_is_answered_directly(house: House, clips: Clips
     assert len(answer.attachments) == 2
 
 
+async def test_a_closed_thread_is_answered_directly(house: House, clips: Clips) -> None:
+    _, job = await ask(house)
+    body = {"code": 50083, "message": "Thread is archived"}
+    where = rf"/channels/{house.channel.id}/messages"
+    house.peer.rest.faults.append(Fault("POST", where, status=400, body=body))
+    await house.end(job, clips(job))
+    await house.state(job, "delivered")
+    (answer,) = from_bot(house.peer.world.dm_channel(house.member))
+    assert answer.content.startswith(ELSEWHERE)
+
+
 async def test_a_direct_answer_is_not_repeated_either(house: House, clips: Clips) -> None:
     _, job = await ask(house)
     house.channel.may_send = False
