@@ -16,6 +16,7 @@ from bot.jobs import Job, Requester
 from bot.privacy import ABOUT, SURE
 from cogs.discord.actions import tell
 from cogs.discord.asking import promptly
+from cogs.discord.completing import LONGEST_CHOICE, past_clips, riff_choices
 from cogs.discord.faults import answer_error, whisper
 from cogs.discord.parts import Parts
 from cogs.discord.posting import Upload
@@ -25,14 +26,15 @@ from cogs.discord.wording import escape, with_prefix
 
 Interaction = discord.Interaction[Any]
 
-_OFFERED = 25
-_LONGEST_CHOICE = 100
 _NO_SLOT = 30045
 SOUND_NAME = (2, 32)
 MAY_NOT = "A sound for this server's soundboard takes the permission to create expressions."
 BOT_MAY_NOT = (
     "I may not add sounds here: somebody who runs this server has to give me the permission to "
     "create expressions."
+)
+EXPORT_TOO_LARGE = (
+    "There is more about you than Discord lets me upload here; please ask who runs this bot for it."
 )
 NOT_A_SERVER = "Soundboards belong to servers: use this on one that I am a member of."
 
@@ -43,11 +45,11 @@ class LibraryCog(commands.Cog):
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
         self._services = parts.services
-        short = app_commands.Range[str, 1, _LONGEST_CHOICE]
+        short = app_commands.Range[str, 1, LONGEST_CHOICE]
         own = Field("riff", short, "Which one, or its number; needed only where you have several",
                     complete=self._open_riffs)  # fmt: skip
         clip = Field("clip", short, "Which riff; the last one if left out",
-                     complete=self._past_riffs)  # fmt: skip
+                     complete=self._past_clips)  # fmt: skip
         name = Field("name", app_commands.Range[str, *SOUND_NAME], "What the sound is called")
         what = Field("what", Literal["about", "export", "delete"],
                      "Read about it, get all that is kept of you, or have it deleted")  # fmt: skip
@@ -67,7 +69,8 @@ class LibraryCog(commands.Cog):
     async def _cancel(self, interaction: Interaction, values: dict[str, Any]) -> None:
         requester = self._requester(interaction)
         which = meant(values.get("riff", ""), await self._parts.desk.standing(requester))
-        job = await self._parts.desk.cancel(requester, which)
+        cancelling = self._parts.desk.cancel(requester, which)
+        job = await promptly(interaction, cancelling, privately=True)
         await whisper(interaction, f"Cancelled {quoted(job)}.")
 
     async def _history(self, interaction: Interaction, values: dict[str, Any]) -> None:
@@ -81,6 +84,8 @@ class LibraryCog(commands.Cog):
         match values.get("what", "about"):
             case "export":
                 file = await promptly(interaction, privacy.export(requester), privately=True)
+                if len(file.data) > interaction.filesize_limit:
+                    raise BadInputRefusal(EXPORT_TOO_LARGE)
                 upload = Upload(file.name, file.data)
                 text = "Here is everything that I keep about you."
                 await tell(interaction, text, uploads=[upload])
@@ -137,13 +142,12 @@ class LibraryCog(commands.Cog):
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
         views = await self._parts.desk.standing(self._requester(interaction))
-        return _choices([view.job for view in views], typed)
+        return riff_choices([view.job for view in views], typed)
 
-    async def _past_riffs(
+    async def _past_clips(
         self, interaction: Interaction, typed: str
     ) -> list[app_commands.Choice[str]]:
-        history = self._services.history
-        return _choices(await history.past_riffs(self._requester(interaction), 100), typed)
+        return await past_clips(self._parts, interaction, typed)
 
     def _requester(self, interaction: Interaction) -> Requester:
         return requester_in(interaction, interaction.client.operators)
@@ -175,19 +179,3 @@ def _sound_name(text: str) -> str:
     """A name as soundboards take it: 2 to 32 characters."""
     line = " ".join(text.split())[: SOUND_NAME[1]].strip()
     return line if len(line) >= SOUND_NAME[0] else f"{line} riff".strip()
-
-
-def _choices(jobs: list[Job], typed: str) -> list[app_commands.Choice[str]]:
-    found = [
-        app_commands.Choice(name=_title(job), value=job.id)
-        for job in jobs
-        if typed.casefold() in job.request.prompt.casefold()
-    ]
-    return found[:_OFFERED]
-
-
-def _title(job: Job) -> str:
-    end = f" · seed {job.request.seed}"
-    prompt = " ".join(job.request.prompt.split())
-    room = _LONGEST_CHOICE - len(end)
-    return (prompt if len(prompt) <= room else prompt[: room - 1] + "…") + end

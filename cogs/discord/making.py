@@ -11,9 +11,10 @@ from discord.ext import commands
 from bot.ask import Ask
 from bot.errors import BadInputRefusal
 from bot.grammar import HELP, OPTIONS_OF, ask_from_json, follow_from_json
-from bot.jobs import Job, JobView
+from bot.jobs import JobView
 from bot.options import OPTIONS, read_option
 from cogs.discord.asking import Asked, ask
+from cogs.discord.completing import LONGEST_CHOICE, OFFERED, past_clips
 from cogs.discord.faults import whisper
 from cogs.discord.parts import Parts
 from cogs.discord.requester import requester_in
@@ -22,8 +23,6 @@ from cogs.discord.uploads import is_media, put_attachment
 from cogs.discord.wording import with_prefix
 from generation.request import MAX_CLIPS, Source
 
-_OFFERED = 25
-_LONGEST_CHOICE = 100
 NOTHING_TO_HEAR = "I can build on sounds and pictures; that file is neither."
 
 
@@ -184,33 +183,22 @@ class MakingCog(commands.Cog):
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
         requester = requester_in(interaction, interaction.client.operators)
-        prompts = await self._services.history.prompts(requester, typed, _OFFERED)
+        prompts = await self._services.history.prompts(requester, typed, OFFERED)
         # A choice is at most 100 characters long, and half a prompt is another one.
         return [
             app_commands.Choice(name=prompt, value=prompt)
             for prompt in prompts
-            if len(prompt) <= _LONGEST_CHOICE
+            if len(prompt) <= LONGEST_CHOICE
         ]
 
     async def _past_clips(
         self, interaction: discord.Interaction[Any], typed: str
     ) -> list[app_commands.Choice[str]]:
-        requester = requester_in(interaction, interaction.client.operators)
-        jobs = await self._services.history.past_riffs(requester, 100)
-        found = [job for job in jobs if job.clips and typed.casefold() in _title(job).casefold()]
-        return [app_commands.Choice(name=_title(job), value=job.id) for job in found[:_OFFERED]]
+        return await past_clips(self._parts, interaction, typed)
 
 
 def _options(command: str) -> list[Field]:
     return option_fields(OPTIONS_OF[command])
-
-
-def _title(job: Job) -> str:
-    """What a riff is called in a list: its prompt, shortened, and its seed."""
-    end = f" · seed {job.request.seed}"
-    prompt = " ".join(job.request.prompt.split())
-    room = _LONGEST_CHOICE - len(end)
-    return (prompt if len(prompt) <= room else prompt[: room - 1] + "…") + end
 
 
 def _without_clip(values: dict[str, Any]) -> None:

@@ -15,7 +15,7 @@ from discord.ext import commands
 
 from bot.chat import Said, Taken
 from bot.errors import BadInputRefusal, ForbiddenRefusal
-from bot.grammar import FOLLOWS, MODERATION, read_command
+from bot.grammar import FOLLOWS, HELP, MODERATION, read_command
 from bot.jobs import Requester
 from bot.moderation.commands import Reply
 from bot.moderation.levels import Level
@@ -26,13 +26,11 @@ from cogs.discord.posting import Post, post_reply
 from cogs.discord.replies import as_post
 from cogs.discord.requester import mentioned_by, requester_of
 from cogs.discord.uploads import is_media, put_attachment
-from cogs.discord.wording import with_prefix
+from cogs.discord.wording import places_as_ids, with_prefix
 from generation.request import Source
 
 _SPOKEN = (discord.MessageType.default, discord.MessageType.reply)
 _PERSON = re.compile(r"<@!?(?P<id>\d{1,20})>")
-# As ids, settings mean channels and roles whatever they are called later.
-_CHANNEL_OR_ROLE = re.compile(r"<(?:#|@&)(?P<id>\d{1,20})>")
 WROTE_DIRECTLY = "I have written to you directly."
 
 
@@ -67,6 +65,9 @@ class MessagesCog(commands.Cog):
         rest = text[mention.end() :].strip()
         return "!" + rest.removeprefix(prefix).removeprefix("/") if rest else "!riffhelp"
 
+    def _is_prefixed(self, message: discord.Message) -> bool:
+        return message.content.lstrip().startswith(self._parts.prefix)
+
     async def _handle(self, message: discord.Message, text: str) -> None:
         try:
             requester = await self._requester(message)
@@ -75,9 +76,10 @@ class MessagesCog(commands.Cog):
             await self._answer(message, requester, text)
         except Exception as error:
             about = f"answering message {message.id}"
-            if isinstance(error, ForbiddenRefusal) and error.privately != str(error):
+            alone = message.guild is None
+            if isinstance(error, ForbiddenRefusal) and error.privately != str(error) and not alone:
                 await self._write_directly(message, as_post(error.privately))
-            await self._say(message, sentence_for(error, about))
+            await self._say(message, sentence_for(error, about, privately=alone))
 
     async def _answer(self, message: discord.Message, requester: Requester, text: str) -> None:
         place = Place.of(message)
@@ -92,6 +94,9 @@ class MessagesCog(commands.Cog):
             await self._parts.board.open(status, answer.view)
             return
         self._parts.board.forget(status)
+        if answer is None and not self._is_prefixed(message):
+            # Who speaks to us by name and is not understood would wait for an answer.
+            answer = Reply(HELP)
         if answer is not None:
             await self._reply(message, answer)
 
@@ -136,7 +141,7 @@ class MessagesCog(commands.Cog):
     ) -> tuple[str, Requester | None]:
         """A moderator's line with channels and roles as ids, and without the person in it, who
         comes second."""
-        text = _CHANNEL_OR_ROLE.sub(lambda match: match["id"], text)
+        text = places_as_ids(text)
         for match in _PERSON.finditer(text):
             found = next((p for p in message.mentions if str(p.id) == match["id"]), None)
             if found is not None and found.id != message._state.self_id:

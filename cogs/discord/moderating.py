@@ -6,7 +6,6 @@ That Discord does not show some of them to members is for tidiness only.
 
 from __future__ import annotations
 
-import re
 from typing import Any, Literal
 
 import discord
@@ -20,6 +19,7 @@ from bot.moderation.keys import KEYS, find_key
 from bot.moderation.scopes import scopes_of
 from bot.moderation.values import Choice, Flag
 from cogs.discord.asking import promptly
+from cogs.discord.completing import LONGEST_CHOICE, OFFERED
 from cogs.discord.panel import SettingsPanel
 from cogs.discord.parts import Parts
 from cogs.discord.place import Place
@@ -27,9 +27,8 @@ from cogs.discord.replies import reply_to
 from cogs.discord.requester import mentioned_by, requester_in
 from cogs.discord.slash import Field, make_command
 from cogs.discord.uploads import read_attachment
+from cogs.discord.wording import places_as_ids
 
-_OFFERED = 25
-_MENTION = re.compile(r"<(?:#|@&)(?P<id>\d{1,20})>")
 _WHERE = {"this channel": "--here", "me alone": "--mine", "everywhere": "--global"}
 _LARGEST_IMPORT = 100_000
 _SHORT = app_commands.Range[str, 1, 300]
@@ -87,7 +86,7 @@ class ModeratingCog(commands.Cog):
                 raise BadInputRefusal("That file is too large for settings.")
             value = (await read_attachment(file)).decode("utf-8", "replace")
         named = " ".join(part for part in (rehearse, where, name) if part)
-        line = f"{verb} {named} {_plain(value)}"
+        line = f"{verb} {named} {places_as_ids(value)}"
         await self._answer(interaction, "riffset", line.strip())
 
     async def _queue(self, interaction: discord.Interaction[Any], values: dict[str, Any]) -> None:
@@ -161,7 +160,7 @@ class ModeratingCog(commands.Cog):
         found += [key for key in KEYS.values() if key not in found and wanted in key.help.lower()]
         return [
             app_commands.Choice(name=f"{key.name}: {key.help}"[:100], value=key.name)
-            for key in found[:_OFFERED]
+            for key in found[:OFFERED]
         ]
 
     async def _values(
@@ -179,7 +178,9 @@ class ModeratingCog(commands.Cog):
             present = self._settings.find(key, scopes_of(requester)).value
             offered.append(key.kind.show(present))
         once = dict.fromkeys(one for one in offered if one and typed.lower() in one.lower())
-        return [app_commands.Choice(name=one, value=one) for one in once if len(one) <= 100]
+        return [
+            app_commands.Choice(name=one, value=one) for one in once if len(one) <= LONGEST_CHOICE
+        ]
 
 
 def _queue_fields() -> list[Field]:
@@ -196,8 +197,3 @@ def _queue_fields() -> list[Field]:
 
 def _everywhere() -> Field:
     return Field("everywhere", bool, "On every server, for the owner of this bot")
-
-
-def _plain(value: str) -> str:
-    """Channels and roles as ids."""
-    return _MENTION.sub(lambda match: match["id"], value)

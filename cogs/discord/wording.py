@@ -24,6 +24,7 @@ _SHOWN_PROMPT = 200
 _MARKUP = re.compile(
     r"(?P<mark>[\\*_~`|<\[@]|:(?=//)|^(?P<indent>[^\S\n]*\d*)(?=[-#>+.]))", re.MULTILINE
 )
+_CHANNEL_OR_ROLE = re.compile(r"<(?:#|@&)(?P<id>\d{1,20})>")
 _BANG = re.compile(r"!(?=[A-Za-z])")
 _STAGES = {
     "reading": "reading the prompt",
@@ -39,6 +40,12 @@ def escape(text: str) -> str:
     Who is pinged is decided by a message's allowed mentions; this is about looks only.
     """
     return _MARKUP.sub(_escaped, text)
+
+
+def places_as_ids(text: str) -> str:
+    """Mentioned channels and roles as ids, so that settings mean them whatever they are called
+    later."""
+    return _CHANNEL_OR_ROLE.sub(lambda match: match["id"], text)
 
 
 def with_prefix(sentence: str, prefix: str) -> str:

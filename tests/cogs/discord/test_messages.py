@@ -193,6 +193,12 @@ async def test_only_people_who_mean_us_are_answered(house: House) -> None:
     assert await house.ledger.claim("stand-in", 60.0) is None
 
 
+async def test_who_speaks_to_us_by_name_is_never_left_without_an_answer(house: House) -> None:
+    bot = house.peer.world.bot
+    for words in ("", "what can you do?"):
+        assert "!riff lo-fi beat" in (await house.reply(house.say(f"<@{bot.id}> {words}"))).content
+
+
 async def test_another_prefix(peer: DiscordPeer, tmp_path: Path) -> None:
     async with open_house(peer, tmp_path, prefix="??") as house:
         await house.connect()
