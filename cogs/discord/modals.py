@@ -1,4 +1,4 @@
-"""The forms that buttons open."""
+"""Forms, and those that buttons open."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LONGEST_NUMBER = 10
 _LONGEST_OPTIONS = 300
 
 
-class _Form(Modal):
+class Form(Modal):
     """A form whose faults are told to who sent it, as those of commands are."""
 
     def __init__(self, title: str, parts: Parts) -> None:
@@ -28,6 +28,7 @@ class _Form(Modal):
     def _field(
         self, name: str, label: str, help_: str = "", *, required: bool = False, **more: Any
     ) -> TextInput[Any]:
+        """Add a field for text; `more` is of `TextInput`."""
         field: TextInput[Any] = TextInput(custom_id=name, required=required, **more)
         self.add_item(Label(text=label, description=help_ or None, component=field))
         return field
@@ -35,10 +36,11 @@ class _Form(Modal):
     async def on_error(  # type: ignore[override]
         self, interaction: Interaction, error: Exception, /
     ) -> None:
+        """Tell who filled it in."""
         await answer_error(interaction, error, self._parts.prefix)
 
 
-class EditModal(_Form):
+class EditModal(Form):
     """The values of a riff, to be changed."""
 
     def __init__(
@@ -79,7 +81,7 @@ class EditModal(_Form):
         await self._done(interaction, EditForm(prompt, negative, seed, steps, more))
 
 
-class BlendModal(_Form):
+class BlendModal(Form):
     """What to blend a riff with."""
 
     def __init__(

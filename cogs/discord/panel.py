@@ -13,6 +13,7 @@ from bot.moderation.keys import KEYS, SECTIONS, Key, ScopeKind, Section
 from bot.moderation.scopes import scope_for, scopes_of
 from bot.moderation.values import Choice, Flag
 from cogs.discord.faults import answer_error
+from cogs.discord.modals import Form
 from cogs.discord.parts import Parts
 from cogs.discord.requester import requester_in
 from cogs.discord.wording import LONGEST, escape, with_prefix
@@ -136,7 +137,7 @@ class SettingsPanel(ui.View):
         self._parts.services.moderation.rules.access.require_change(self._requester, scope, key)
         present = self._settings.set_in(scope).get(key.name)
         shown = "" if present is None else key.kind.show(present)
-        await interaction.response.send_modal(_Form(self, key, shown))
+        await interaction.response.send_modal(_Form(self, self._parts, key, shown))
 
     def _see(self, interaction: discord.Interaction[Any]) -> None:
         """Who may do what can have changed since the panel was opened."""
@@ -231,32 +232,23 @@ class _Reset(ui.Button[SettingsPanel]):
         await _panel(self).change(interaction, "")
 
 
-class _Form(ui.Modal):
+class _Form(Form):
     """Asks for the value of one setting."""
 
-    def __init__(self, panel: SettingsPanel, key: Key, shown: str) -> None:
-        super().__init__(title=key.name[:45], timeout=_SECONDS)
+    def __init__(self, panel: SettingsPanel, parts: Parts, key: Key, shown: str) -> None:
+        super().__init__(key.name[:45], parts)
         self._panel = panel
         long = len(shown) > 100 or "," in shown
-        self._value: ui.TextInput[Any] = ui.TextInput(
-            default=shown[:_LONGEST_VALUE] or None,
-            required=False,
-            max_length=_LONGEST_VALUE,
-            style=discord.TextStyle.long if long else discord.TextStyle.short,
-        )
         about = f"It can be {key.kind.range}. Nothing resets it."
-        self.add_item(ui.Label(text="Value", description=about[:100], component=self._value))
+        self._value = self._field(
+            "value", "Value", about[:100], max_length=_LONGEST_VALUE,
+            default=shown[:_LONGEST_VALUE] or None,
+            style=discord.TextStyle.long if long else discord.TextStyle.short,
+        )  # fmt: skip
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
         """Set it."""
         await self._panel.change(interaction, self._value.value)
-
-    # discord.py gives the handler of a form no item.
-    async def on_error(  # type: ignore[override]
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """Tell who filled it in."""
-        await answer_error(interaction, error)
 
 
 def _panel(item: ui.Item[SettingsPanel]) -> SettingsPanel:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 import discord
-from discord import app_commands, ui
+from discord import app_commands
 from discord.ext import commands
 
 from bot.errors import BadInputRefusal
 from bot.grammar import ask_from_json, follow_from_json
 from bot.jobs import JobView
 from cogs.discord.asking import Asked, ask
-from cogs.discord.faults import answer_error
+from cogs.discord.modals import Form
 from cogs.discord.parts import Parts
 from cogs.discord.place import PLATFORM
 from cogs.discord.uploads import is_picture, is_sound, put_attachment
 from generation.request import MAX_PROMPT_CHARACTERS
 
 NOTHING_THERE = "There is no sound or picture in that message that I could remix."
-_SECONDS = 14 * 60.0
 
 
 class RemixMenuCog(commands.Cog):
@@ -43,30 +42,23 @@ class RemixMenuCog(commands.Cog):
         )
 
 
-class RemixForm(ui.Modal):
+class RemixForm(Form):
     """Asks what it should become."""
 
     def __init__(
         self, parts: Parts, job_id: str | None, attachment: discord.Attachment | None
     ) -> None:
-        super().__init__(title="Remix this", timeout=_SECONDS)
-        self._parts = parts
+        super().__init__("Remix this", parts)
         self._job_id = job_id
         self._attachment = attachment
-        self._prompt: ui.TextInput[Any] = ui.TextInput(
-            custom_id="prompt", max_length=MAX_PROMPT_CHARACTERS, placeholder="heavy metal"
-        )
-        self._strength: ui.TextInput[Any] = ui.TextInput(
-            custom_id="strength", required=False, max_length=10, placeholder="0.6"
-        )
-        self.add_item(ui.Label(text="What it should become", component=self._prompt))
-        self.add_item(
-            ui.Label(
-                text="Strength",
-                description="0 leaves it as it is, 1 draws it anew",
-                component=self._strength,
-            )
-        )
+        self._prompt = self._field(
+            "prompt", "What it should become", required=True, max_length=MAX_PROMPT_CHARACTERS,
+            placeholder="heavy metal",
+        )  # fmt: skip
+        self._strength = self._field(
+            "strength", "Strength", "0 leaves it as it is, 1 draws it anew", max_length=10,
+            placeholder="0.6",
+        )  # fmt: skip
 
     async def on_submit(self, interaction: discord.Interaction[Any]) -> None:
         """Ask for the remix."""
@@ -74,12 +66,6 @@ class RemixForm(ui.Modal):
         if self._strength.value.strip():
             values["strength"] = self._strength.value.strip()
         await ask(self._parts, interaction, lambda asked: self._submit(asked, values))
-
-    async def on_error(  # type: ignore[override]
-        self, interaction: discord.Interaction[Any], error: Exception, /
-    ) -> None:
-        """Tell who filled it in."""
-        await answer_error(interaction, error, self._parts.prefix)
 
     async def _submit(self, asked: Asked, values: dict[str, Any]) -> JobView:
         services = self._parts.services
