@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import importlib
 import logging
 import os
 import signal
@@ -57,6 +58,16 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--no-open", action="store_true", help="do not open a browser")
     run.set_defaults(func=_run)
 
+    login = commands.add_parser(
+        "twitch-login", help="sign in to Twitch with a code, where no browser is at hand"
+    )
+    add_config_option(login)
+    login.add_argument(
+        "--as", dest="role", choices=("bot", "channel", "both"), default="both",
+        help="what the account is to be: the bot's voice, a channel, or both (default)",
+    )  # fmt: skip
+    login.set_defaults(func=_twitch_login)
+
     add_make_command(commands)
     add_download_command(commands)
     add_media_commands(commands)
@@ -78,6 +89,14 @@ def _run(arguments: argparse.Namespace) -> int:
     )
     _set_up_logging(config.log_level)
     return asyncio.run(_serve(config))
+
+
+def _twitch_login(arguments: argparse.Namespace) -> int:
+    config = load_config(arguments.config)
+    _set_up_logging(config.log_level)
+    # By name, as adapters are: this package knows no platform.
+    sign_in = importlib.import_module("cogs.twitch.login").sign_in
+    return int(asyncio.run(sign_in(config, arguments.role)))
 
 
 async def _serve(config: Config) -> int:

@@ -53,7 +53,12 @@ class TwitchAdapter:
     platform = PLATFORM
 
     def __init__(
-        self, services: Services, secret: str | None, *, per_socket: int = PER_SOCKET
+        self,
+        services: Services,
+        secret: str | None,
+        *,
+        per_socket: int = PER_SOCKET,
+        now: Callable[[], float] | None = None,
     ) -> None:
         """Nothing connects before `start`.
 
@@ -61,14 +66,17 @@ class TwitchAdapter:
             services: the studio and everything around it; `config.twitch` says how to connect.
             secret: of the application; None for a public one.
             per_socket: how many subscriptions one socket may carry.
+            now: clock in seconds by which the limits of chats are kept.
         """
         config = services.config
         self._config = config
         self.tokens = TokenStore(config.data / FILE_NAME)
         self.http = TwitchHttp(config.twitch, secret, self.tokens)
-        mouth = Mouth(self.http, self.tokens)
+        self.mouth = Mouth(self.http, self.tokens, now)
         follows = Follows(self.http, self.tokens, services.moderation)
-        self._parts = Parts(services, ChatDesk(services), self.http, self.tokens, mouth, follows)
+        self._parts = Parts(
+            services, ChatDesk(services), self.http, self.tokens, self.mouth, follows
+        )
         self.sign_in = SignIn(self.http, self.tokens)
         self._triggers = Triggers(self._parts)
         self.chat = Chat(self._parts, self._triggers)
@@ -119,7 +127,7 @@ class TwitchAdapter:
             raise DeliveryRetry("Twitch is not connected")
         line = self._announcement(delivery.job)
         try:
-            receipt = await self._parts.mouth.say(place.channel, place.name, line)
+            receipt = await self.mouth.say(place.channel, place.name, line)
         except UnsentError as error:
             if error.again:
                 raise DeliveryRetry(str(error)) from error
@@ -132,7 +140,7 @@ class TwitchAdapter:
         if self.events is not None:
             await self.events.close()
         await self.chat.close(_FINISH_PATIENCE)
-        await self._parts.mouth.close(_FINISH_PATIENCE)
+        await self.mouth.close(_FINISH_PATIENCE)
         await self._parts.errands.close(_FINISH_PATIENCE / 2)
         for task in self._tasks:
             task.cancel()

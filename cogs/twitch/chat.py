@@ -42,7 +42,7 @@ class Chat:
         self._parts, self._triggers = parts, triggers
         self._queues: list[asyncio.Queue[tuple[Json, str]]] = []
         self._tasks: list[asyncio.Task[None]] = []
-        self.handled = 0
+        self.heard = self.handled = 0
 
     def start(self) -> None:
         """Begin to answer."""
@@ -61,6 +61,7 @@ class Chat:
 
     def on_message(self, event: Json) -> None:
         """A message in a chat; never waits."""
+        self.heard += 1
         channel, user = str(event["broadcaster_user_id"]), str(event["chatter_user_id"])
         source = event.get("source_broadcaster_user_id")
         if source is not None and source != channel:

@@ -28,7 +28,7 @@ log = logging.getLogger(__name__)
 
 COOKIE = "riffbot_twitch"
 _INVITED_SECONDS = 7 * 86_400.0
-_ROLES: dict[str, tuple[Role, ...]] = {
+ROLES: dict[str, tuple[Role, ...]] = {
     "bot": ("bot",),
     "channel": ("channel",),
     "both": ("bot", "channel"),
@@ -86,7 +86,7 @@ class Pages:
         """What is asked for, for who runs the bot."""
         self._need_owner(request)
         role = request.match_info["role"]
-        if role not in _ROLES:
+        if role not in ROLES:
             raise NotFoundRefusal("There is no such page.")
         return self._explained(request, role)
 
@@ -127,7 +127,7 @@ class Pages:
         return _page("Signed in", f"<p>{name} is signed in. You can close this page.</p>")
 
     def _explained(self, request: web.Request, role: str) -> web.Response:
-        roles = _ROLES[role]
+        roles = ROLES[role]
         browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
         url = self._sign_in.begin(roles, self._redirect(request), browser, request.host)
         items = "".join(

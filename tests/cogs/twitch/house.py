@@ -223,7 +223,9 @@ async def open_house(
         sources=Sources(folder / "sources", kit.database, kit.clock, Budget(10**9, None)),
     )
     app_secret = world.app.secret if secret else None
-    adapter = TwitchAdapter(services, app_secret, per_socket=per_socket)
+    adapter = TwitchAdapter(
+        services, app_secret, per_socket=per_socket, now=lambda: world.clock.time
+    )
     live = asyncio.create_task(services.live.run())
     house = House(peer, bot, channel, LiveHouse(kit, services, ChatDesk(services)), adapter)
     if signed_in and adapter.tokens.bot is None:

@@ -119,15 +119,15 @@ async def test_a_flood_loses_nothing_and_leaves_the_loop_responsive(house: House
     world = house.peer.world
     crowd = [world.add_user(f"Viewer{number}") for number in range(200)]
     await house.start_session()
-    longest, flooding = 0.0, True
+    most, flooding = 0, True
 
     async def pulse() -> None:
-        nonlocal longest
-        loop = asyncio.get_running_loop()
+        """Somebody else on the same loop gets their turn among the messages."""
+        nonlocal most
         while flooding:
-            at = loop.time()
-            await asyncio.sleep(0.01)
-            longest = max(longest, loop.time() - at - 0.01)
+            before = house.adapter.chat.heard
+            await asyncio.sleep(0)
+            most = max(most, house.adapter.chat.heard - before)
 
     async def flood() -> None:
         loop = asyncio.get_running_loop()
@@ -141,11 +141,12 @@ async def test_a_flood_loses_nothing_and_leaves_the_loop_responsive(house: House
 
     pulsing = asyncio.create_task(pulse())
     await flood()
-    await house.until(lambda: house.adapter.chat.handled == 1000, 30.0)
+    await house.until(lambda: house.adapter.chat.handled == 1000, 150.0)
     flooding = False
     await pulsing
     assert house.services.live.all[0].performance.statistics.votes == 1000
-    assert longest < 1.0
+    assert house.adapter.chat.heard >= 5000
+    assert most < 250
     said = world.said_by(house.channel, house.bot)
     assert all(len(line) <= 500 for line in said) and len(said) <= 20
 
