@@ -12,15 +12,13 @@ from pathlib import Path
 import discord
 import imageio_ffmpeg
 import pytest
-import yarl
-from discord.gateway import DiscordWebSocket
-from discord.http import Route
 from PIL import Image
 
 from bot.jobs import Job
 from generation.request import Clip
 from tests.cogs.discord.house import House, open_house
 from tests.peers.discord import DiscordPeer
+from tests.peers.discord.client import point_at
 
 Clips = Callable[[Job], tuple[Clip, ...]]
 
@@ -52,9 +50,7 @@ def wav() -> bytes:
 async def peer(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[DiscordPeer]:
     """A loopback Discord which the real client takes for Discord; it fails on breached limits."""
     async with DiscordPeer() as peer:
-        monkeypatch.setattr(Route, "BASE", peer.api_url)
-        # Used only when a session could not be resumed; at first the client asks REST.
-        monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(peer.gateway.url))
+        point_at(peer, monkeypatch)
         yield peer
         assert peer.world.violations == []
 

@@ -12,7 +12,7 @@ import pytest
 import yarl
 from discord import app_commands
 from discord.gateway import DiscordWebSocket
-from discord.http import Route
+from discord.http import HTTPClient, Route
 
 from tests.peers.discord.server import DiscordPeer
 
@@ -53,7 +53,15 @@ class PlainClient(discord.AutoShardedClient):
 def point_at(peer: DiscordPeer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Make discord.py take the peer for Discord."""
     monkeypatch.setattr(Route, "BASE", peer.api_url)
+    # Used only when a session could not be resumed; at first the client asks REST.
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", yarl.URL(peer.gateway.url))
+    connect = HTTPClient.ws_connect
+
+    async def without_tls(client: HTTPClient, url: str, *, compress: int = 0) -> Any:
+        # discord.py goes to voice servers by TLS only, and we have no certificate.
+        return await connect(client, url.replace("wss://", "ws://"), compress=compress)
+
+    monkeypatch.setattr(HTTPClient, "ws_connect", without_tls)
 
 
 @asynccontextmanager

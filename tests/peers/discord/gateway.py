@@ -19,6 +19,7 @@ import json
 import secrets
 import zlib
 from collections import deque
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +35,7 @@ UNKNOWN_OPCODE, DECODE_ERROR, NOT_AUTHENTICATED, AUTHENTICATION_FAILED = 4001, 4
 ALREADY_AUTHENTICATED, INVALID_SEQUENCE, RATE_LIMITED, TIMED_OUT = 4005, 4007, 4008, 4009
 INVALID_SHARD, INVALID_INTENTS, DISALLOWED_INTENTS = 4010, 4013, 4014
 GUILDS, MODERATION, EXPRESSIONS = 1 << 0, 1 << 2, 1 << 3
+GUILD_VOICE_STATES = 1 << 7
 GUILD_MESSAGES, DIRECT_MESSAGES = 1 << 9, 1 << 12
 MAX_PAYLOAD, MAX_SENT, SENT_PER = 4096, 120, 60.0
 SESSIONS_LIVE = 5 * 60.0  # a client that stays away "a few minutes" cannot resume
@@ -46,6 +48,7 @@ _INTENT_OF = {
     **dict.fromkeys(("GUILD_MEMBER_UPDATE", "GUILD_MEMBER_REMOVE"), MEMBERS),
     **dict.fromkeys(("GUILD_BAN_ADD", "GUILD_BAN_REMOVE"), MODERATION),
     "GUILD_AUDIT_LOG_ENTRY_CREATE": MODERATION,
+    "VOICE_STATE_UPDATE": GUILD_VOICE_STATES,
     **dict.fromkeys(
         ("GUILD_SOUNDBOARD_SOUND_CREATE", "GUILD_SOUNDBOARD_SOUND_DELETE"), EXPRESSIONS
     ),
@@ -127,6 +130,7 @@ class Gateway:
         self.identified = 0
         self.resumed = 0
         self.heartbeats = 0
+        self.on_voice_asked: Callable[[str, dict[str, Any]], Awaitable[None]] | None = None
         world.listen(self._dispatch)
 
     def add_to(self, app: web.Application) -> None:
@@ -237,6 +241,8 @@ class Gateway:
             await self._refuse(connection, UNKNOWN_OPCODE, f"opcode {op}")
         elif connection.session is None:
             await self._refuse(connection, NOT_AUTHENTICATED, f"opcode {op} before identifying")
+        elif op == VOICE and self.on_voice_asked is not None:
+            await self.on_voice_asked(connection.session.id, frame["d"])
 
     def _expect_heartbeat(self, connection: Connection) -> None:
         """Without one in time the connection ends, resumably."""
@@ -343,8 +349,8 @@ class Gateway:
         if event == "GUILD_AUDIT_LOG_ENTRY_CREATE" and guild is not None:
             may = world.guild_permissions(world.bot, guild)
             return bool(session.intents & MODERATION and may & Permission.VIEW_AUDIT_LOG)
-        own = data.get("user", {}).get("id") == str(world.bot.id)
-        if event == "GUILD_MEMBER_UPDATE" and own:
+        own = data.get("user", data.get("member", {}).get("user", {})).get("id")
+        if event in ("GUILD_MEMBER_UPDATE", "VOICE_STATE_UPDATE") and own == str(world.bot.id):
             return True
         wanted = _INTENT_OF.get(event)
         return wanted is None or bool(session.intents & wanted)

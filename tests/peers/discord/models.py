@@ -10,7 +10,7 @@ from typing import Any
 from tests.peers.discord.permissions import ORDINARY_PERMISSIONS, Permission
 
 DISCORD_EPOCH_MS = 1_420_070_400_000
-TEXT_CHANNEL, DM_CHANNEL, GROUP_DM = 0, 1, 3
+TEXT_CHANNEL, DM_CHANNEL, VOICE_CHANNEL, GROUP_DM = 0, 1, 2, 3
 ORDINARY, REPLY, CHAT_INPUT_COMMAND, CONTEXT_MENU_COMMAND = 0, 19, 20, 23
 SUPPRESS_EMBEDS, EPHEMERAL, LOADING = 1 << 2, 1 << 6, 1 << 7
 SUPPRESS_NOTIFICATIONS, COMPONENTS_V2 = 1 << 12, 1 << 15
@@ -163,6 +163,8 @@ class Channel:
         between: everybody in a direct message channel that the bot is no part of.
         request_limit: bytes that all files of one request may have together.
         overwrites: (0 for a role and 1 for a member, allow, deny) by the role's or user's id.
+        is_voice: whether it is a voice channel; see `voice.py`.
+        user_limit: how many have room in it; 0 is no limit.
     """
 
     id: int
@@ -177,6 +179,8 @@ class Channel:
     between: tuple[User, ...] = ()
     messages: dict[int, Message] = field(default_factory=dict)
     overwrites: dict[int, tuple[int, Permission, Permission]] = field(default_factory=dict)
+    is_voice: bool = False
+    user_limit: int = 0
 
     def to_json(self) -> dict[str, Any]:
         if self.recipient is not None or self.between:
@@ -191,9 +195,11 @@ class Channel:
             {"id": str(id_), "type": kind, "allow": str(int(allow)), "deny": str(int(deny))}
             for id_, (kind, allow, deny) in self.overwrites.items()
         ]
+        voice = {"bitrate": 64_000, "user_limit": self.user_limit, "rtc_region": None}
         return {
+            **(voice if self.is_voice else {}),
             "id": str(self.id),
-            "type": TEXT_CHANNEL,
+            "type": VOICE_CHANNEL if self.is_voice else TEXT_CHANNEL,
             "guild_id": str(self.guild_id),
             "name": self.name,
             "position": 0,
@@ -299,6 +305,7 @@ class Guild:
     sounds: list[dict[str, Any]] = field(default_factory=list)
     features: list[str] = field(default_factory=list)
     audit_log: list[dict[str, Any]] = field(default_factory=list)
+    voice_states: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.roles.append(Role(self.id, "@everyone", ORDINARY_PERMISSIONS))
@@ -324,7 +331,7 @@ class Guild:
             "members": [self.members.get(bot.id, Member(bot)).to_json()],
             "channels": [c.to_json() for c in self.channels if not c.deleted],
             "threads": [],
-            "voice_states": [],
+            "voice_states": list(self.voice_states.values()),
             "presences": [],
             "stage_instances": [],
             "guild_scheduled_events": [],

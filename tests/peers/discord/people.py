@@ -55,8 +55,12 @@ class People(Ground):
         self.tell("GUILD_CREATE", guild.to_json(self.bot))
         return guild
 
-    def add_channel(self, guild: Guild, name: str = "beats") -> Channel:
-        channel = Channel(self.snowflake(), name, guild.id)
+    def add_channel(
+        self, guild: Guild, name: str = "beats", *, is_voice: bool = False, user_limit: int = 0
+    ) -> Channel:
+        channel = Channel(
+            self.snowflake(), name, guild.id, is_voice=is_voice, user_limit=user_limit
+        )
         guild.channels.append(channel)
         self.channels[channel.id] = channel
         self.tell("CHANNEL_CREATE", channel.to_json(), channel)
