@@ -86,8 +86,12 @@ class ChatDesk:
     @property
     def names(self) -> tuple[str, ...]:
         """Every command that is answered here."""
-        known = (*grammar.COMMANDS, *grammar.OWN, *grammar.MODERATION, *self._services.commands)
-        return tuple(dict.fromkeys(known))
+        known = (*grammar.COMMANDS, *grammar.OWN, *grammar.MODERATION)
+        return tuple(dict.fromkeys((*known, *self._services.commands, *self._own)))
+
+    def add(self, name: str, handler: Handler) -> None:
+        """Answer a command that only the platform of this desk has."""
+        self._own[name] = handler
 
     async def answer(self, said: Said) -> Answer | None:
         """Carry out what was said; None where it is no command of ours.

@@ -63,6 +63,7 @@ ACTIONS: Mapping[str, Level] = {
     "live-look": Level.MEMBER,
     "live": Level.MODERATOR,
     "live-key": Level.ADMIN,
+    "radio": Level.MODERATOR,
     "panic": Level.MODERATOR,
     "resume": Level.MODERATOR,
     "everywhere": Level.OWNER,

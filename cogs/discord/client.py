@@ -32,6 +32,8 @@ _PERMISSIONS = discord.Permissions(
     read_message_history=True,
     view_audit_log=True,
     create_expressions=True,
+    connect=True,
+    speak=True,
 )
 _GUILDS_LOOKED_AT = 20
 _SCOPES = ("bot", "applications.commands")
@@ -44,6 +46,7 @@ def wanted_intents(*, message_content: bool) -> discord.Intents:
     intents.guild_messages = True
     intents.dm_messages = True
     intents.moderation = True  # bans, and time outs by way of the audit log
+    intents.voice_states = True  # who listens to the radio
     intents.message_content = message_content  # without it `!riff` reads as empty in guilds
     return intents
 
@@ -100,7 +103,7 @@ class RiffbotClient(commands.AutoShardedBot):
             message_content: whether to ask for the text of messages, which is a privilege.
             sync: whether to tell Discord what the slash commands are.
         """
-        # No voice here, so nobody needs to be told that its libraries are missing.
+        # Nobody needs to be told at every start that voice is not installed; `/radio` tells them.
         discord.VoiceClient.warn_nacl = False
         discord.VoiceClient.warn_dave = False
         super().__init__(

@@ -19,6 +19,7 @@ from cogs.discord.making import MakingCog
 from cogs.discord.messages import MessagesCog
 from cogs.discord.moderating import ModeratingCog
 from cogs.discord.parts import Parts
+from cogs.discord.radio import RadioCog
 from cogs.discord.remix_menu import RemixMenuCog
 from cogs.discord.reports import ReportsCog
 from cogs.discord.takedown import TakedownCog
@@ -32,6 +33,7 @@ FEATURES: tuple[type[commands.Cog], ...] = (
     ModeratingCog,
     ReportsCog,
     TakedownCog,
+    RadioCog,
 )
 """A new feature is a file of its own and an entry here."""
 
