@@ -67,6 +67,8 @@ class EditForm:
             "adapters": (), "start": "", "loop": None, "variation": None, "variation_seed": None,
         }  # fmt: skip
         prompt = parse_ask(self.prompt).prompt
+        if parse_ask(self.prompt) != Ask(prompt=prompt):
+            raise BadInputRefusal("Options such as --bpm 90 go into the field for more options.")
         return replace(base, **{**cleared, **values, "prompt": prompt, "kind": kind})
 
     def _values(self, request: GenerationRequest) -> Mapping[str, Any]:

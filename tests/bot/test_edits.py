@@ -57,6 +57,7 @@ def test_a_remix_stays_on_its_sound_and_a_variation_becomes_a_riff() -> None:
     ("field", "text", "sentence"),
     [
         ("prompt", " ", "Tell me"),
+        ("prompt", "lo-fi beat --bpm 100", "field for more options"),
         ("seed", "minus one", "whole number"),
         ("steps", "1e9", "between 1 and 100"),
         ("more", "faster", "--bpm 90"),
