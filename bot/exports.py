@@ -165,7 +165,12 @@ def _touch(path: Path) -> bool:
 
 
 def _prune(root: Path, most_bytes: int, keep: Path) -> None:
-    found = [(path.stat(), path) for path in root.iterdir() if _OURS.match(path.name)]
+    found = []
+    for path in root.iterdir():
+        # Another that tidies at the same time may have removed it.
+        with suppress(FileNotFoundError):
+            if _OURS.match(path.name):
+                found.append((path.stat(), path))
     total = sum(stat.st_size for stat, _ in found)
     for stat, path in sorted(found, key=lambda one: one[0].st_mtime):
         if total <= most_bytes:

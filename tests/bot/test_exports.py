@@ -87,6 +87,15 @@ async def test_the_oldest_go_when_there_are_too_many(tmp_path: Path) -> None:
     assert [path.exists() for path in paths] == [False, True]
 
 
+async def test_what_goes_while_there_is_tidied_is_no_fault(
+    exports: Exports, tmp_path: Path
+) -> None:
+    (tmp_path / "exports").mkdir()
+    (tmp_path / "exports" / "gone-flac.flac").symlink_to(tmp_path / "nowhere")
+    clip = put(tmp_path / "clips", 1000)
+    assert (await exports.make(job(), clip, "flac")).path.is_file()
+
+
 async def test_what_is_gone_or_unknown_gets_a_sentence(exports: Exports, tmp_path: Path) -> None:
     clip = put(tmp_path / "clips", 1000)
     with pytest.raises(BadInputRefusal, match="flac"):
