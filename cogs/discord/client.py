@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 _LONGEST_RATE_LIMIT = 30.0
 # Discord waits 3 s for an answer; what nothing has answered by then, nothing will.
 _UNANSWERED_AFTER = 2.3
-FORGOTTEN = "I was restarted since I made that; please use the command again."
+FORGOTTEN = "That was made too long ago, or I was restarted since; please use the command again."
 RESTARTING = "I am just being restarted; please try again in a moment."
 _PERMISSIONS = discord.Permissions(
     view_channel=True,
