@@ -24,11 +24,11 @@ from cogs.twitch.pages import Pages
 from cogs.twitch.parts import Parts
 from cogs.twitch.place import PLATFORM, Place
 from cogs.twitch.reports import Reports
-from cogs.twitch.requester import Follows
+from cogs.twitch.requester import Follows, somebody
 from cogs.twitch.rewards import Rewards
 from cogs.twitch.signing import SignIn
 from cogs.twitch.streams import Streams
-from cogs.twitch.tokens import FILE_NAME, TokenStore
+from cogs.twitch.tokens import FILE_NAME, Account, TokenStore
 from cogs.twitch.triggers import Triggers
 from cogs.twitch.wanted import wanted_of
 
@@ -93,7 +93,8 @@ class TwitchAdapter:
 
     def pages(self, is_owner: Callable[[web.Request], bool]) -> Iterable[web.RouteDef]:
         """Where people sign in."""
-        return Pages(self.sign_in, self.tokens, self._config.web, is_owner).routes()
+        config = self._config.web
+        return Pages(self.sign_in, self.tokens, config, is_owner, self._stage_of).routes()
 
     async def start(self) -> None:
         """Begin to listen; connections are made in the background, as long as it takes."""
@@ -147,6 +148,14 @@ class TwitchAdapter:
         if self._tasks:
             await asyncio.wait(self._tasks)
         await self.http.close()
+
+    async def _stage_of(self, account: Account) -> str:
+        """The address of a channel's stage, for who runs the bot; empty for who has none."""
+        if "channel" not in account.roles:
+            return ""
+        owner = somebody(account.user_id, account.user_id, account.name)
+        key = await self._parts.services.live.key(owner)
+        return f"{self._config.web.stage_url}{key}"
 
     def _announcement(self, job: Job) -> str:
         if job.state == "failed":

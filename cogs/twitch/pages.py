@@ -12,7 +12,7 @@ import html
 import logging
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import aiohttp
 from aiohttp import web
@@ -49,10 +49,12 @@ class Pages:
         tokens: TokenStore,
         config: WebConfig,
         is_owner: Callable[[web.Request], bool],
+        stage_of: Callable[[Account], Awaitable[str]],
     ) -> None:
+        """`stage_of` tells the address of a channel's stage."""
         self._sign_in, self._tokens = sign_in, tokens
         self._public, self._port = config.public_url, config.port
-        self._is_owner = is_owner
+        self._is_owner, self._stage_of = is_owner, stage_of
         self._invitations: dict[str, float] = {}
 
     def routes(self) -> Sequence[web.RouteDef]:
@@ -67,7 +69,8 @@ class Pages:
     async def overview(self, request: web.Request) -> web.Response:
         """How things stand."""
         self._need_owner(request)
-        rows = "".join(map(_row, self._tokens.all)) or "<li>Nobody has signed in yet.</li>"
+        found = [_row(one, await self._stage_of(one)) for one in self._tokens.all]
+        rows = "".join(found) or "<li>Nobody has signed in yet.</li>"
         code = self._invite()
         link = f"{self._base(request)}/twitch/invitation/{code}"
         return _page(
@@ -173,10 +176,11 @@ class Pages:
         return f"{self._base(request)}/twitch/callback"
 
 
-def _row(account: Account) -> str:
+def _row(account: Account, stage: str) -> str:
     state = "not accepted by Twitch any more: sign in again" if account.lost else "signed in"
     roles = " and ".join(account.roles)
-    return f"<li>{html.escape(account.login)} ({roles}): {state}</li>"
+    shown = f"<br>Stage for OBS: <code>{html.escape(stage)}</code>" if stage else ""
+    return f"<li>{html.escape(account.login)} ({roles}): {state}{shown}</li>"
 
 
 def _page(title: str, body: str, status: int = 200) -> web.Response:

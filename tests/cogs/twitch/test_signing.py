@@ -85,6 +85,7 @@ async def test_bot_and_broadcaster_sign_in_and_are_served(
             assert (await browser.agree("/twitch/sign-in/channel", house.channel))[0] == 200
             _, overview = await browser.get("/twitch")
             assert "riffbot (bot): signed in" in overview and "mia (channel)" in overview
+            assert re.search(r"/stage/[\w-]{10,}", overview)
         events = house.adapter.events
         assert events is not None
         await house.until(lambda: events.count > 10 and not events.missing)
