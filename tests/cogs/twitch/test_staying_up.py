@@ -148,7 +148,7 @@ async def test_a_flood_loses_nothing_and_leaves_the_loop_responsive(house: House
     assert house.adapter.chat.heard >= 5000
     assert most < 250
     said = world.said_by(house.channel, house.bot)
-    assert all(len(line) <= 500 for line in said) and len(said) <= 20
+    assert said and all(len(line) <= 500 for line in said)
 
 
 async def test_every_channel_has_its_own_session_and_settings(house: House) -> None:
