@@ -20,8 +20,8 @@ def decode(packets: Sequence[bytes]) -> npt.NDArray[np.float32]:
     """What stereo packets of 20 ms sound like: shape `(2, samples)` at 48 kHz, -1 to 1."""
     head = b"OpusHead" + struct.pack("<BBHIhB", 1, 2, 0, RATE, 0, 0)
     tags = b"OpusTags" + struct.pack("<I4sI", 4, b"test", 0)
-    pages = [_page(head, 0, 0, first=True), _page(tags, 1, 0)]
-    pages += [_page(packet, 2 + at, (at + 1) * _SAMPLES) for at, packet in enumerate(packets)]
+    pages = [page(head, 0, 0, first=True), page(tags, 1, 0)]
+    pages += [page(packet, 2 + at, (at + 1) * _SAMPLES) for at, packet in enumerate(packets)]
     ffmpeg = [imageio_ffmpeg.get_ffmpeg_exe(), "-loglevel", "error", "-f", "ogg", "-i", "pipe:0"]
     done = subprocess.run(
         [*ffmpeg, "-f", "f32le", "-ac", "2", "-ar", str(RATE), "pipe:1"],
@@ -31,7 +31,7 @@ def decode(packets: Sequence[bytes]) -> npt.NDArray[np.float32]:
     return np.frombuffer(done.stdout, dtype="<f4").reshape(-1, 2).T
 
 
-def _page(packet: bytes, number: int, position: int, *, first: bool = False) -> bytes:
+def page(packet: bytes, number: int, position: int, *, first: bool = False) -> bytes:
     """One packet as one Ogg page (RFC 3533)."""
     lacing = bytes([255] * (len(packet) // 255) + [len(packet) % 255])
     fields = (0, 2 if first else 0, position, 1, number, 0, len(lacing))
