@@ -45,7 +45,7 @@ FloatArray = npt.NDArray[np.float32]
 
 _CHORDS = ((0, 4, 7, 11), (0, 3, 7, 10), (0, 5, 7, 12), (0, 3, 8, 10), (0, 4, 9, 14))
 _STEPS_A_BEAT = 4
-_PATIENCE = 60.0
+_PATIENCE = 240.0
 
 
 class Show:

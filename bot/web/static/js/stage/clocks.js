@@ -68,7 +68,7 @@ export class ServerClock {
   pong(sent, received, now) {
     const trip = received - sent;
     this.#trips = [...this.#trips.slice(1 - MOST), trip];
-    if (trip > 1.5 * Math.min(...this.#trips) + 4) return;
+    if (trip > 1.5 * median(this.#trips) + 4) return;
     this.#difference.add(now - (RATE * (sent + received)) / 2000);
   }
 

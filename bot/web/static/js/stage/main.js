@@ -28,6 +28,8 @@ const SECONDS = { wide: 11, bar: 9, corner: 7 };
 const PLAYHEAD = 0.34;
 const LOST_AFTER = 6000;
 const WORDS_EVERY = 250;
+// It moves slowly, and costs most to draw.
+const SHAPE_EVERY = 66;
 const REMEMBERED = 30 * RATE;
 
 class StagePage {
@@ -52,6 +54,7 @@ class StagePage {
   #roll = null;
   #shape = null;
   #drawnAt = 0;
+  #shapedAt = 0;
   #saidAt = 0;
 
   start() {
@@ -184,7 +187,10 @@ class StagePage {
     const heard = this.#shown.filter(({ start }) => start <= sample).pop() ?? this.#shown[0];
     const place = this.#roll.draw(this.#shown, sample);
     if (this.#options.calm) find("#playhead").style.left = `${(100 * place).toFixed(2)}%`;
-    this.#shape.draw(heard, sample, time / 1000, barOf(this.#state.grid));
+    if (time - this.#shapedAt >= SHAPE_EVERY - 4) {
+      this.#shapedAt = time;
+      this.#shape.draw(heard, sample, time / 1000, barOf(this.#state.grid));
+    }
     if (time - this.#saidAt >= WORDS_EVERY) {
       this.#saidAt = time;
       this.#panels.show(this.#state, heard, sample);
