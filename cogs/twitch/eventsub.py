@@ -149,7 +149,8 @@ class EventSub:
         """How many are still to be made; what Twitch refused is not counted."""
         if self._conduit is not None:
             conduit = self._conduit
-            return len(conduit.wanted - conduit.made.keys() - conduit.refused)
+            missing = len(conduit.wanted - conduit.made.keys() - conduit.refused)
+            return missing + conduit.detached
         return sum(
             len(one.wanted - one.made.keys() - one.refused) if one.ready else 1
             for one in self._carriers.values()
@@ -267,12 +268,18 @@ class ConduitLines:
         self.made: dict[Wanted, str] = {}
         self.refused: set[Wanted] = set()
         self._hub, self._http, self._shards = hub, http, shards
+        self._attached: set[int] = set()
         self._changed = asyncio.Event()
         self._id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
         self._tasks = [asyncio.create_task(self._run(), name="twitch:conduit")]
         for number in range(shards):
             line = Line(hub.url, hub.hear, lambda session, n=number: self._attach(n, session))  # type: ignore[misc]
             self._tasks.append(asyncio.create_task(line.run(), name=f"twitch:shard:{number}"))
+
+    @property
+    def detached(self) -> int:
+        """How many shards are not connected yet."""
+        return self._shards - len(self._attached)
 
     def want(self, wanted: set[Wanted]) -> None:
         """Carry these from now on."""
@@ -294,6 +301,7 @@ class ConduitLines:
 
     async def _attach(self, number: int, session_id: str) -> None:
         """Make a line a shard."""
+        self._attached.discard(number)
         transport = {"method": "websocket", "session_id": session_id}
         body = {
             "conduit_id": await self._id,
@@ -302,6 +310,7 @@ class ConduitLines:
         while True:
             try:
                 await self._http.request(Route("PATCH", "eventsub/conduits/shards", json=body))
+                self._attached.add(number)
                 return
             except _TROUBLE as error:
                 log.warning("shard %d is not attached yet: %s", number, error)
