@@ -154,9 +154,8 @@ class Station:
         # packet on a socket that it has just replaced.
         if self._staying is not None:
             self._staying.cancel()
-        voice, self._voice, self._channel_id = self._voice, None, channel.id
-        if voice is not None:
-            await voice.disconnect(force=True)
+        self._voice, self._channel_id = None, channel.id
+        await self._hang_up()
         try:
             self._voice = await _connect(channel)
         finally:
@@ -186,10 +185,15 @@ class Station:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._ended(self)
-        if self._voice is not None and not self._voice.gone.is_set():
+        await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        """End the connection that there is, made or being made."""
+        voice = self._guild.voice_client
+        if voice is not None:
             with suppress(*CONNECT_ERRORS):
                 async with asyncio.timeout(_CLOSE_SECONDS):
-                    await self._voice.disconnect(force=True)
+                    await voice.disconnect(force=True)
 
     # Who listens ----------------------------------------------------------------------------
 
