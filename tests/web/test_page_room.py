@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
-from playwright.sync_api import Locator, expect
+from playwright.sync_api import Browser, Locator, expect
 
 from tests.web.app import App
 from tests.web.chat import Chat, wait_for_state, wait_until
@@ -153,3 +154,17 @@ def test_a_reader_of_old_riffs_is_not_dragged_to_new_ones(open_chat: OpenChat) -
     expect(reader.box).to_be_focused()
     card.get_by_role("button", name="Cancel").click()
     wait_for_state(reader.card("rain on a tin roof"), "cancelled")
+
+
+def test_an_empty_room_says_how_to_begin(browser: Browser, tmp_path: Path) -> None:
+    fresh = App(tmp_path)
+    fresh.start()
+    try:
+        page = browser.new_page()
+        page.goto(fresh.url)
+        expect(page.get_by_role("heading", name="Get a loop")).to_be_visible()
+        Chat(page).ask("rain", "--steps 1")
+        expect(page.get_by_role("heading", name="Get a loop")).not_to_be_visible()
+        page.close()
+    finally:
+        fresh.stop()

@@ -66,6 +66,17 @@ def wait_for_music(page: Page) -> None:
     expect(page.locator("#parts .prompt").first).to_contain_text("lo-fi beat", timeout=40_000)
 
 
+PAINTED = """(id) => {
+  const { width, height } = document.getElementById(id);
+  const pen = document.getElementById(id).getContext("2d");
+  const { data } = pen.getImageData(0, 0, width, height);
+  let seen = 0;
+  for (let i = 3; i < data.length; i += 4) seen += data[i] > 20;
+  return (4 * seen) / data.length;
+}"""
+"""The share of a canvas that is not transparent."""
+
+
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("layout", ["wide", "bar", "corner"])
 def test_it_fits_and_can_be_read(
@@ -89,27 +100,10 @@ def test_it_fits_and_can_be_read(
     assert small == []
     # And something is drawn: neither canvas is empty.
     for name in ("roll", "shape"):
-        assert painted(page, name) > 0.02, name
+        page.wait_for_function(f"({PAINTED})('{name}') > 0.02")
     if folder := os.environ.get("RIFFBOT_SHOTS"):
         page.screenshot(path=Path(folder) / f"stage-{layout}-{size[0]}.png")
     page.close()
-
-
-def painted(page: Page, canvas: str) -> float:
-    """The share of a canvas that is not transparent."""
-    return float(
-        page.evaluate(
-            """(id) => {
-              const { width, height } = document.getElementById(id);
-              const pen = document.getElementById(id).getContext("2d");
-              const { data } = pen.getImageData(0, 0, width, height);
-              let seen = 0;
-              for (let i = 3; i < data.length; i += 4) seen += data[i] > 20;
-              return (4 * seen) / data.length;
-            }""",
-            canvas,
-        )
-    )
 
 
 def test_in_obs_what_lies_behind_shows_through(
