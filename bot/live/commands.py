@@ -71,7 +71,7 @@ class LiveCommands:
                 session = await self._live.start(by, **_choices(rest))
                 return Reply(
                     f"The live session is on, at {session.rules.bpm:g} beats a minute. "
-                    "!vote PROMPT steers it."
+                    "!vote PROMPT steers it, and !live key tells the address of its stage."
                 )
             case "stop":
                 session = await self._live.stop(by)
