@@ -6,6 +6,7 @@ deletion (or deleting would lift it), without name or reason; so do the rate lim
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
 import sqlite3
@@ -114,7 +115,8 @@ class Privacy:
             }
 
         data = await self._database.study(work)
-        return ReplyFile("riffbot-export.zip", "application/zip", _zipped(data))
+        packed = await asyncio.to_thread(_zipped, data)
+        return ReplyFile("riffbot-export.zip", "application/zip", packed)
 
     async def delete(self, who: Requester) -> Deleted:
         """Delete all of it. What waits or runs is cancelled first.
