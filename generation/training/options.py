@@ -29,6 +29,11 @@ def add_schedule(parser: argparse.ArgumentParser, steps: int, rate: float, batch
         metavar="STEPS",
         help="let the rate fall to 0 in the last so many steps (default: a quarter of all)",
     )
+    parser.add_argument(
+        "--keep-cooled",
+        action="store_true",
+        help="go on from the end of an earlier cool-down instead of from before it",
+    )
     parser.add_argument("--minutes", type=float, default=None, help="stop this run after so many")
     parser.add_argument("--rate", type=float, default=rate)
     parser.add_argument("--batch", type=int, default=batch, help="samples a process and step")

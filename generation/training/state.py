@@ -163,13 +163,15 @@ class Trainer:
         log_every: int = 50,
         save_minutes: float = 5.0,
         cool_down_steps: int = 0,
+        keep_cooled: bool = False,
     ) -> None:
         """Train until `steps` in all are done or `minutes` of this run have passed; save often.
 
         The rate falls to 0 in the last `cool_down_steps`. If an earlier run has cooled down for
-        another end, this one goes on from before that.
+        another end, this one goes on from before that, or with `keep_cooled` from its end: what
+        the descent learned is then not thrown away (Wen et al., 2024, "WSD-S").
         """
-        self._plan(steps, cool_down_steps)
+        self._plan(steps, cool_down_steps, keep_cooled)
         started = saved = time.monotonic()
         sums: dict[str, float] = {}
         count = 0
@@ -194,10 +196,10 @@ class Trainer:
         finally:
             self.save()
 
-    def _plan(self, steps: int, cool_down_steps: int) -> None:
+    def _plan(self, steps: int, cool_down_steps: int, keep_cooled: bool) -> None:
         if self.cooled_for not in (0, steps):
             self.cooled_for = 0
-            warm = load_state(self.warm_path)
+            warm = None if keep_cooled else load_state(self.warm_path)
             if warm is not None:
                 self._restore(warm)
         self.end, self.cool_down_steps = steps, cool_down_steps

@@ -125,7 +125,7 @@ def make_trainer(
         return loss, {"v_mse": float(error)}
 
     return Trainer(unet, loss_of, path, rate=rate, batch=batch * team.size, warm_up_steps=100,
-                   ema_decay=0.999, team=team)  # fmt: skip
+                   ema_decay=0.998, team=team)  # fmt: skip
 
 
 def train(team: Team, options: argparse.Namespace) -> None:
@@ -138,7 +138,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
         unet, data, context, options.work / "unet" / "state.pt", options.batch, options.rate, team
     )
     trainer.run(options.steps, options.minutes, options.log_every,
-                cool_down_steps=cool_down_of(options))  # fmt: skip
+                cool_down_steps=cool_down_of(options), keep_cooled=options.keep_cooled)  # fmt: skip
     if team.rank == 0:
         assert trainer.ema is not None
         averaged: Unet = trainer.ema.model
