@@ -10,7 +10,9 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from bot.errors import Refusal
+from bot.errors import NotFoundRefusal, Refusal
+from bot.live.session import voter_of
+from bot.live.topics import Topic
 from bot.moderation.levels import MODERATOR_ROLE
 from cogs.twitch.parts import Parts
 from cogs.twitch.requester import somebody
@@ -20,6 +22,8 @@ log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
 _SETTING = re.compile(r"\s*(?P<prompt>.*?)\s*(?:(?<!\S)[x×](?P<weight>\d{1,2}(?:\.\d+)?))?\s*\Z")
+# Who cheers with a vote gets that vote, which then counts more; nothing else is voted for.
+_OWN_VOTE = re.compile(r"(?:^|\s)!vote\s+\S", re.IGNORECASE)
 _OWED_SECONDS, _MOST_OWED = 600.0, 10_000
 _HEAVIEST = 20.0
 NOBODY = "anonymous"
@@ -55,7 +59,7 @@ class Triggers:
                 setting = "on-subscribe"
             case "channel.subscription.gift":
                 setting = "on-gift"
-            case "channel.cheer":
+            case "channel.cheer" if not _OWN_VOTE.search(str(event.get("message"))):
                 setting = "on-cheer"
             case "channel.raid":
                 user = event["from_broadcaster_user_id"]
@@ -84,12 +88,25 @@ class Triggers:
                     self._owed.pop(next(iter(self._owed)))
                 self._owed[channel, user] = weight, time.monotonic() + _OWED_SECONDS
             return
-        # Moderators chose the words, so who may steer does not matter; being blocked does.
-        who = replace(somebody(channel, user, name), roles=frozenset({MODERATOR_ROLE}))
         try:
-            topic = await self._parts.services.live.vote(who, prompt, boost=weight)
+            topic = await self._vote(channel, user, name, prompt, weight)
         except (Refusal, BadRequestError) as error:
             log.info("%s on %s changes nothing: %s", setting, channel, error)
             return
         mentioned = name if user.isdigit() else ""
         self._parts.mouth.say(channel, mentioned, f"The music turns to: {topic.prompt}.")
+
+    async def _vote(self, channel: str, user: str, name: str, prompt: str, weight: float) -> Topic:
+        """Moderators chose words and weight, so who may steer and what roles count does not
+        matter here; being blocked does.
+
+        Raises:
+            Refusal, BadRequestError: as `LiveSessions.vote`.
+        """
+        who = replace(somebody(channel, user, name), roles=frozenset({MODERATOR_ROLE}))
+        live = self._parts.services.live
+        session = live.of(who)
+        await live.check(who, prompt)
+        if live.at(session.where) is not session:
+            raise NotFoundRefusal("The live session ended meanwhile.")
+        return session.vote(voter_of(who), prompt, weight)
