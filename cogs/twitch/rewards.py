@@ -9,6 +9,7 @@ import json
 import logging
 import time
 from datetime import datetime
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,7 +19,8 @@ from twitchio.http import Route
 from bot.chat import Said, Taken
 from bot.errors import NotFoundRefusal, Refusal
 from bot.events import JobChanged
-from bot.jobs import Delivery, Job, Requester
+from bot.jobs import FINISHED, Delivery, Job, Requester
+from bot.live.session import LiveSession
 from cogs.twitch.heard import guest_heard, topic_heard
 from cogs.twitch.http import SignInLostError, TwitchError
 from cogs.twitch.parts import Parts
@@ -45,7 +47,8 @@ _VOTE_SECONDS, _RIFF_SECONDS = 180.0, 600.0
 _STALE_SECONDS = 120.0
 _PAUSES = (1.0, 3.0, 10.0, 30.0, 120.0, 600.0)
 _REMEMBERED = 10_000
-_GONE = ("cancelled", "failed", "expired")
+BACK = "Your points are back."
+_GONE = {"cancelled": BACK, "failed": BACK, "expired": NOT_HEARD}
 
 
 class Rewards:
@@ -59,6 +62,7 @@ class Rewards:
         self._unavailable: set[str] = set()
         self._open: dict[str, Place] = {}
         self._jobs: dict[str, str] = {}
+        self._watched: set[str] = set()
         self._done: dict[str, None] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -207,7 +211,7 @@ class Rewards:
             else:
                 await self._riff(who, place, kind, text)
         except (Refusal, BadRequestError) as error:
-            self._refund(place, f"{error} Your points are back.")
+            self._refund(place, f"{error} {BACK}")
         except Exception:
             log.exception("a redemption on Twitch could not be carried out")
             self._refund(place, "That went wrong on my side; your points are back.")
@@ -247,12 +251,24 @@ class Rewards:
     async def _on_job(self, job_id: str) -> None:
         place = self._open.get(self._jobs.get(job_id, ""))
         if place is None:
+            self._jobs.pop(job_id, None)
             return
         job = (await self._parts.services.studio.view(job_id)).job
-        if job.hidden or job.state in _GONE:
-            self._refund(place, "" if job.hidden or job.state == "failed" else NOT_HEARD)
-        elif job.state == "delivered":
-            self._parts.errands.run(self._settle_heard(job, place))
+        # With a clip, `expired` only means that the chat took no answer.
+        if job.hidden or (job.state in _GONE and not (job.state == "expired" and job.clips)):
+            del self._jobs[job_id]
+            self._refund(place, "" if job.hidden else _GONE[job.state])
+        elif self._session_of(job) is not None:
+            # It may sound before its answer is out, or without one.
+            if job.clips and job_id not in self._watched:
+                self._watched.add(job_id)
+                self._parts.errands.run(self._settle_heard(job, place))
+        elif job.state in FINISHED:
+            del self._jobs[job_id]
+            if job.state == "delivered" and self._parts.public_url:
+                self._fulfil(place)
+            else:
+                self._refund(place, NOT_HEARD)
 
     def on_delivered(self, delivery: Delivery, place: Place) -> None:
         """The answer to a riff is out, which may be of an earlier run."""
@@ -260,21 +276,21 @@ class Rewards:
             self._open.setdefault(place.message, place)
             self._jobs.setdefault(delivery.job.id, place.message)
 
+    def _session_of(self, job: Job) -> LiveSession | None:
+        """The session in which a riff is to be heard, if there is one."""
+        session = self._parts.services.live.at((PLATFORM, job.requester.community))
+        if session is None or not session.rules.guest_loops or job.created_at < session.started_at:
+            return None
+        return session
+
     async def _settle_heard(self, job: Job, place: Place) -> None:
-        self._jobs.pop(job.id, None)
-        session = self._parts.services.live.at((PLATFORM, place.channel))
-        if (
-            session is not None
-            and session.rules.guest_loops
-            and job.created_at >= session.started_at
-        ):
-            heard = await guest_heard(session, job.id, _RIFF_SECONDS)
-        else:
-            heard = bool(self._parts.public_url)
-        if heard:
+        session = self._session_of(job)
+        if session is not None and await guest_heard(session, job.id, _RIFF_SECONDS):
             self._fulfil(place)
         else:
             self._refund(place, NOT_HEARD)
+        self._watched.discard(job.id)
+        self._jobs.pop(job.id, None)
 
     def _fulfil(self, place: Place) -> None:
         self._settle(place, "FULFILLED")
@@ -294,9 +310,9 @@ class Rewards:
         return True
 
     async def _tell(self, place: Place, status: str) -> None:
-        """Tell Twitch; what fails for long is found again at the next start."""
+        """Tell Twitch, however often it takes; a restart finds what was not told."""
         params = {"reward_id": place.reward, "id": place.message}
-        for pause in _PAUSES:
+        for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
             try:
                 await self._call("PATCH", "/redemptions", place.channel, params, {"status": status})
                 return
@@ -306,4 +322,3 @@ class Rewards:
                     return
                 log.warning("redemption %s is not settled yet: %s", place.message, error)
                 await asyncio.sleep(pause)
-        self._done.pop(place.message, None)

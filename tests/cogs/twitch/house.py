@@ -134,6 +134,12 @@ class House:
 
         return await asyncio.wait_for(watch(), 15.0)
 
+    async def queued(self) -> None:
+        """A riff waits for the worker, which does nothing meanwhile."""
+        with self.live.kit.events.subscribe() as events:
+            while "queued" not in await self.states():
+                await asyncio.wait_for(anext(aiter(events)), 15.0)
+
     async def states(self) -> list[str]:
         """States of all riffs of people, oldest first."""
 

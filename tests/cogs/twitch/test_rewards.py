@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cogs.twitch.requester import somebody
 from cogs.twitch.rewards import TITLES, Kind
 from tests.cogs.twitch.house import House, open_house
 from tests.peers.twitch import Fault, TwitchPeer
@@ -77,6 +78,7 @@ async def test_what_fails_or_is_cancelled_is_refunded(open_to_all: House) -> Non
     house.changed(job.id)
     await house.until(lambda: redemption.status == "CANCELED")
     await house.said("ran out of memory")
+    await house.said("Your points are back.")
     moderated = world.redeem(house.channel, ana, "Riff", "storm")
     await house.claimed()
     world.ban(house.channel, ana)
@@ -134,3 +136,73 @@ async def test_points_are_settled_although_twitch_stumbles(open_to_all: House) -
     house.peer.helix.faults.append(Fault("PATCH", path, status=503, times=2))
     redemption = world.redeem(house.channel, ana, "Riff", "rain")
     await house.until(lambda: redemption.status == "FULFILLED")
+
+
+async def test_what_was_not_heard_before_the_session_ended_is_refunded(house: House) -> None:
+    world = house.peer.world
+    ana = world.add_user("Ana")
+    await rewarded(house, "riff")
+    await rewarded(house, "vote")
+    await house.start_session()
+    both = [world.redeem(house.channel, ana, title, "rain") for title in ("Double vote", "Riff")]
+    await house.until(lambda: "rain" in house.wanted())
+    await house.claimed()
+    assert "rain" not in house.heard()
+    await house.services.live.stop(somebody(house.channel.id, house.channel.id, "Mia"))
+    # The riff is made all the same, but nobody will hear it.
+    house.live.kit.clock.time += 120
+    await house.live.kit.ledger.tend([], 60.0)
+    await house.until(lambda: all(one.status == "CANCELED" for one in both), 30.0)
+    assert "@Ana" in await house.said("your points are back")
+    assert world.balance(house.channel, ana) == STARTING_BALANCE
+
+
+async def test_a_riff_that_came_too_late_is_refunded(open_to_all: House) -> None:
+    house = open_to_all
+    ana = house.peer.world.add_user("Ana")
+    await rewarded(house, "riff")
+    redemption = house.peer.world.redeem(house.channel, ana, "Riff", "rain")
+    await house.queued()
+    await house.live.kit.database.write(
+        lambda tx: tx.execute("UPDATE jobs SET deadline = 1 WHERE state = 'queued'")
+    )
+    for job_id in (await house.live.kit.ledger.tend([], 60.0)).changed:
+        house.changed(job_id)
+    await house.until(lambda: redemption.status == "CANCELED")
+    assert "@Ana" in await house.said("not heard in time")
+
+
+async def test_a_guest_that_is_banned_while_it_waits_is_refunded_at_once(house: House) -> None:
+    world = house.peer.world
+    ana = world.add_user("Ana")
+    await rewarded(house, "riff")
+    await house.start_session()
+    redemption = world.redeem(house.channel, ana, "Riff", "whale song")
+    session = house.services.live.all[0]
+    await house.until(lambda: any(one.kind == "guest" for one in session.performance.timeline))
+    world.ban(house.channel, ana)
+    # The session's time stands still meanwhile, so that nothing sounds.
+    await world.until(lambda: redemption.status == "CANCELED")
+    said = world.said_by(house.channel, house.bot)
+    assert not [line for line in said if "points" in line]
+
+
+async def test_what_is_heard_is_fulfilled_although_the_chat_takes_no_answer(house: House) -> None:
+    world = house.peer.world
+    ana = world.add_user("Ana")
+    await rewarded(house, "riff")
+    await house.start_session()
+    house.channel.modes.followers_only = True
+    redemption = world.redeem(house.channel, ana, "Riff", "whale song")
+    await house.until(lambda: redemption.status == "FULFILLED", 30.0)
+    house.channel.modes.followers_only = False
+
+
+async def test_without_an_answer_or_a_session_nobody_heard_it(open_to_all: House) -> None:
+    house = open_to_all
+    ana = house.peer.world.add_user("Ana")
+    await rewarded(house, "riff")
+    house.channel.modes.followers_only = True
+    redemption = house.peer.world.redeem(house.channel, ana, "Riff", "whale song")
+    await house.until(lambda: redemption.status == "CANCELED", 30.0)
+    assert await house.states() == ["expired"]
