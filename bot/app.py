@@ -23,8 +23,8 @@ from bot.live.orders import LIVE_ROLE
 from bot.moderation.desk import Moderation, Rulebook, open_rulebook
 from bot.outbox import Outbox
 from bot.scheduler import Scheduler
-from bot.services import Services
-from bot.store.clipfiles import Budget, ClipFiles
+from bot.services import Services, budget_of
+from bot.store.clipfiles import ClipFiles
 from bot.store.database import Database, StoreError
 from bot.store.ledger import Ledger
 from bot.store.queue import QueueView
@@ -128,7 +128,7 @@ async def running(config: Config, clock: Clock | None = None) -> AsyncIterator[A
             embed=worker.embed,
         )
         web = _web(services, worker, scheduler, identity)
-        housekeeping = Housekeeping(database, clock, files, sources)
+        housekeeping = Housekeeping(database, clock, files, sources, services.archives)
         await housekeeping.clean_up()
         await services.exports.clean_up()
         adapters = await _start_adapters(services, web, stack)
@@ -191,22 +191,13 @@ def _batch(config: Config, worker: Worker) -> Callable[[], int]:
     return lambda: int(worker.model.get("batch", "1"))
 
 
-def _budget(config: Config, gigabytes: float) -> Budget:
-    days = config.retention.days
-    return Budget(
-        bytes=int(gigabytes * 1e9),
-        seconds=days * 86_400 if days else None,
-        reserve=int(config.retention.reserve_megabytes * 1e6),
-    )
-
-
 def _clip_files(config: Config, database: Database, clock: Clock) -> ClipFiles:
-    budget = _budget(config, config.retention.clips_gigabytes)
+    budget = budget_of(config.retention, config.retention.clips_gigabytes)
     return ClipFiles(config.data / "clips", config.data / "work", database, clock, budget)
 
 
 def _sources(config: Config, database: Database, clock: Clock) -> Sources:
-    budget = _budget(config, config.retention.sources_gigabytes)
+    budget = budget_of(config.retention, config.retention.sources_gigabytes)
     return Sources(config.data / "sources", database, clock, budget)
 
 

@@ -135,6 +135,7 @@ class RetentionConfig(_Section):
 
     clips_gigabytes: float = Field(default=5.0, gt=0)
     sources_gigabytes: float = Field(default=1.0, gt=0)
+    sessions_gigabytes: float = Field(default=2.0, gt=0)
     days: float = Field(default=90.0, ge=0)
     reserve_megabytes: float = Field(default=200.0, ge=0)
 

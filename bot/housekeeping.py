@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import sqlite3
+from typing import Protocol
 
 from bot import limits
 from bot.clock import Clock
@@ -20,21 +21,30 @@ _INTERVAL = 600.0
 _DELETED_FOR = 3600.0  # seconds in which screens and posts learn that a riff is gone
 
 
+class Kept(Protocol):
+    """A folder of files that are kept for a while."""
+
+    async def clean_up(self) -> None:
+        """After a start: remove what was not finished."""
+
+    async def prune(self) -> int:
+        """Remove what is too old or too much; returns bytes."""
+
+
 class Housekeeping:
     """Keeps the data folder within its budget."""
 
     def __init__(
-        self, database: Database, clock: Clock, files: ClipFiles, sources: Sources
+        self, database: Database, clock: Clock, files: ClipFiles, sources: Sources, *more: Kept
     ) -> None:
         self._database = database
         self._clock = clock
-        self._files = files
-        self._sources = sources
+        self._kept: tuple[Kept, ...] = (files, sources, *more)
 
     async def clean_up(self) -> None:
         """After a start: clear away what a killed bot or worker left behind."""
-        await self._files.clean_up()
-        await self._sources.clean_up()
+        for kept in self._kept:
+            await kept.clean_up()
 
     async def run(self) -> None:
         """Tidy up every ten minutes until cancelled. What goes wrong is tried again then."""
@@ -47,8 +57,8 @@ class Housekeeping:
 
     async def tidy(self) -> None:
         """Tidy up once."""
-        await self._files.prune()
-        await self._sources.prune()
+        for kept in self._kept:
+            await kept.prune()
         await self._database.write(self._forget)
 
     def _forget(self, tx: sqlite3.Connection) -> None:

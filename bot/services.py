@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bot.clock import Clock
-from bot.config import Config
+from bot.config import Config, RetentionConfig
 from bot.events import Events
 from bot.exports import Exports
 from bot.history import History
 from bot.lineage import Lineage
+from bot.live.archives import Archives
 from bot.live.commands import LiveCommands
 from bot.live.orders import Embed
 from bot.live.session import Parts
@@ -19,7 +20,7 @@ from bot.live.sessions import LiveSessions
 from bot.live.store import LiveStore
 from bot.moderation.desk import Moderation
 from bot.privacy import Privacy
-from bot.store.clipfiles import ClipFiles
+from bot.store.clipfiles import Budget, ClipFiles
 from bot.store.database import Database
 from bot.store.receipts import Receipts
 from bot.store.sources import Sources
@@ -44,6 +45,7 @@ class Services:
         privacy: what is kept about somebody.
         receipts: where answers were posted.
         live: the live sessions.
+        archives: live sessions that were exported.
         commands: chat commands beside those that `bot.chat` knows, by name; whatever part has
             some enters them here.
     """
@@ -58,6 +60,7 @@ class Services:
     privacy: Privacy
     receipts: Receipts
     live: LiveSessions
+    archives: Archives
     commands: dict[str, Handler] = field(default_factory=dict)
 
     @classmethod
@@ -92,6 +95,9 @@ class Services:
         store = LiveStore(database, clock)
         live = LiveSessions(Parts(studio, rules.policy, store, clock, clips, embed), rules, events)
         privacy.parts.append(live.personal_data())
+        files.holders.append(live.needed)
+        budget = budget_of(config.retention, config.retention.sessions_gigabytes)
+        archives = Archives(config.data / "sessions", store, clock, budget, live.being_exported)
         return cls(
             config,
             studio,
@@ -103,10 +109,20 @@ class Services:
             privacy,
             receipts,
             live,
-            LiveCommands(live, clips, config.data / "sessions", config.web.stage_url).handlers(),
+            archives,
+            LiveCommands(live, clips, archives.root, config.web.stage_url).handlers(),
         )
 
     @property
     def clips(self) -> Path:
         """The folder that the paths in `Clip.files` are relative to."""
         return self.config.data / "clips"
+
+
+def budget_of(retention: RetentionConfig, gigabytes: float) -> Budget:
+    """How much of one kind of files is kept."""
+    return Budget(
+        bytes=int(gigabytes * 1e9),
+        seconds=retention.days * 86_400 if retention.days else None,
+        reserve=int(retention.reserve_megabytes * 1e6),
+    )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 
 from bot.live.ballot import Voter
@@ -76,6 +76,12 @@ class Arrangement:
         """The last segment is the mix as it was, coming back after a guest."""
         last = self.timeline.last
         return last.kind == "mix" and last is not self.mix_segment
+
+    def takes(self) -> Iterator[Take]:
+        """What it may go back to at any time."""
+        yield self._safe
+        if self.mix_segment is not None:
+            yield self.mix_segment.take
 
     def soonest(self, now: int) -> int:
         """The first sample at which something may be settled to begin."""

@@ -25,6 +25,8 @@ _CODECS: dict[str, tuple[str, ...]] = {
     "mp3": ("-c:a", "libmp3lame", "-b:a", "192k"),
 }
 _CUE_FRAMES = 75
+UNFINISHED = "writing-"
+"""How the names of folders begin in which archives are being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +56,7 @@ def export(
     kept, missing = _kept(segments, sounds)
     folder.mkdir(parents=True, exist_ok=True)
     target = folder / f"{name}.zip"
-    with tempfile.TemporaryDirectory(dir=folder) as work:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=UNFINISHED) as work:
         sound = Path(work) / f"{name}.{file_format}"
         _encode(_blocks(kept, end, sounds), sound, file_format)
         part = Path(work) / "archive"

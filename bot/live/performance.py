@@ -8,7 +8,7 @@ of time, and its answer is what has to be done about it.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from bot.errors import BadInputRefusal, NotFoundRefusal
@@ -381,6 +381,13 @@ class Performance:
     def timeline(self) -> Timeline:
         """What sounds."""
         return self.arrangement.timeline
+
+    def takes(self) -> Iterator[Take]:
+        """All that sounds, sounded lately, or waits to be heard."""
+        yield from (segment.take for segment in self.timeline)
+        yield from (step.take for step in self.steps if step.take is not None)
+        yield from (guest.take for guest in self.guests)
+        yield from self.arrangement.takes()
 
     @property
     def last_mix(self) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from bot.live.personal import LivePersonalData
 from bot.live.rules import LiveRules
 from bot.live.session import LiveSession, Parts, voter_of
 from bot.live.sounds import Sounds
-from bot.live.timeline import Segment
+from bot.live.timeline import Segment, Take
 from bot.live.topics import Topic
 from bot.moderation.desk import Rulebook
 from bot.moderation.levels import FOLLOWER_ROLE, SUBSCRIBER_ROLE, Level
@@ -51,6 +51,7 @@ class LiveSessions:
         self._resumed = False
         self._changed = asyncio.Event()
         self._exporting = asyncio.Lock()
+        self._exported: tuple[str, Collection[str]] | None = None
         self.on_key_revoked: list[Callable[[str], None]] = []
 
     @property
@@ -184,15 +185,30 @@ class LiveSessions:
             session = self.at(where)
             if session is not None:
                 stored = await session.written()
-            segments = shown(await self._parts.store.segments(stored.id), stored.state)
-            sounds = Sounds(self._parts.clips, most=4)
+            self._exported = stored.id, ()
             try:
+                segments = shown(await self._parts.store.segments(stored.id), stored.state)
+                self._exported = stored.id, files_of(one.take for one in segments)
+                sounds = Sounds(self._parts.clips, most=4)
                 return await asyncio.to_thread(
                     export, segments, stored.playhead, sounds, folder,
                     f"live-{stored.id}", file_format,
                 )  # fmt: skip
             except GenerationError as error:
                 raise NotFoundRefusal(str(error)) from error
+            finally:
+                self._exported = None
+
+    async def needed(self) -> set[str]:
+        """Files in the clips folder that sessions that are on, or an export, need just now."""
+        needed = await self._parts.store.files_to_come(_KEPT_SEGMENTS)
+        for session in self.all:
+            needed |= files_of(session.performance.takes())
+        return needed.union(self._exported[1] if self._exported else ())
+
+    def being_exported(self) -> tuple[str, ...]:
+        """Ids of sessions that are being written."""
+        return (self._exported[0],) if self._exported else ()
 
     # Everybody ------------------------------------------------------------------------------
 
@@ -418,6 +434,11 @@ class LiveSessions:
         task = asyncio.create_task(run())
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+
+def files_of(takes: Iterable[Take]) -> set[str]:
+    """Relative paths of all their files."""
+    return {path for take in takes for path in take.files.values()}
 
 
 def check_steer(requester: Requester, live: LiveSettings, access: AccessSettings) -> None:

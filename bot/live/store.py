@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -133,6 +133,35 @@ class LiveStore:
 
         rows = await self._database.read(work)
         return tuple(Segment.from_json(json.loads(row["segment"])) for row in rows)
+
+    async def files_to_come(self, before: int) -> set[str]:
+        """Files of what sessions that are on may play or be asked for: what sounded in their last
+        `before` samples, and what is settled to come. Paths are relative to the clips folder."""
+
+        def work(db: sqlite3.Connection) -> set[str]:
+            rows = db.execute(
+                "SELECT g.segment FROM live_sessions s JOIN live_segments g ON g.session_id = s.id "
+                "WHERE s.ended_at IS NULL AND g.start >= coalesce((SELECT max(start) "
+                "FROM live_segments WHERE session_id = s.id AND start <= s.playhead - ?), 0)",
+                (before,),
+            )
+            takes = (json.loads(row["segment"])["take"] for row in rows)
+            return {path for take in takes for path in take["files"].values()}
+
+        return await self._database.read(work)
+
+    async def forget_ended(self, before: float, but: Collection[str] = ()) -> int:
+        """Delete sessions that ended before a moment (Unix seconds), except those of these ids;
+        returns how many."""
+
+        def work(tx: sqlite3.Connection) -> int:
+            ended = tx.execute("SELECT id FROM live_sessions WHERE ended_at < ?", (before,))
+            gone = [(row["id"],) for row in ended.fetchall() if row["id"] not in but]
+            tx.executemany("DELETE FROM live_segments WHERE session_id = ?", gone)
+            tx.executemany("DELETE FROM live_sessions WHERE id = ?", gone)
+            return len(gone)
+
+        return await self._database.write(work)
 
     # Keys of stages -------------------------------------------------------------------------
 

@@ -16,7 +16,7 @@ import os
 import re
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -76,6 +76,8 @@ class ClipFiles:
         self._clock = clock
         self._budget = budget
         self._free_bytes = free_bytes
+        self.holders: list[Callable[[], Awaitable[Collection[str]]]] = []
+        """Asked, before anything is removed, for paths that are needed besides."""
         # Between renaming a file and recording it, pruning must not find it unneeded.
         self._turn = asyncio.Lock()
 
@@ -119,7 +121,8 @@ class ClipFiles:
             total = await self._database.read(_total)
             free = await asyncio.to_thread(self._free_bytes, self.root)
             excess = max(total - self._budget.bytes, self._budget.reserve - free)
-            victims = await self._database.write(lambda tx: self._give_up(tx, excess))
+            held = {path for holder in self.holders for path in await holder()}
+            victims = await self._database.write(lambda tx: self._give_up(tx, excess, held))
             await asyncio.to_thread(_remove, self.root, [path for path, _ in victims])
         removed = sum(size for _, size in victims)
         if victims:
@@ -148,7 +151,9 @@ class ClipFiles:
             )
             await asyncio.to_thread(_remove, self.root, unknown)
 
-    def _give_up(self, tx: sqlite3.Connection, excess: int) -> list[tuple[str, int]]:
+    def _give_up(
+        self, tx: sqlite3.Connection, excess: int, held: Collection[str]
+    ) -> list[tuple[str, int]]:
         oldest = tx.execute(
             "SELECT path, bytes, created_at FROM files "  # noqa: S608
             f"WHERE NOT {_NEEDED} ORDER BY created_at, path"
@@ -159,6 +164,8 @@ class ClipFiles:
         for path, size, created_at in oldest:
             if created_at >= since and excess <= 0:
                 break
+            if path in held:
+                continue
             excess -= size
             victims.append((path, size))
         for path, _ in victims:
