@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any
 
-import aiohttp
 from aiohttp import web
 from twitchio.http import Route
 
@@ -18,7 +17,7 @@ from bot.jobs import Delivery, Job
 from bot.services import Services
 from cogs.twitch.chat import Chat
 from cogs.twitch.eventsub import PER_SOCKET, EventSub
-from cogs.twitch.http import SignInLostError, TwitchError, TwitchHttp
+from cogs.twitch.http import TROUBLE, TwitchHttp
 from cogs.twitch.mouth import Mouth, UnsentError
 from cogs.twitch.pages import Pages
 from cogs.twitch.parts import Parts
@@ -35,7 +34,6 @@ from cogs.twitch.wanted import wanted_of
 log = logging.getLogger(__name__)
 
 Json = dict[str, Any]
-_TROUBLE = (TwitchError, SignInLostError, aiohttp.ClientError, OSError)
 _FINISH_PATIENCE = 2.5
 _LOOK_SECONDS = 2.0
 _VALIDATE_SECONDS = 3500.0
@@ -212,7 +210,7 @@ class TwitchAdapter:
             if bot is not None and self.events is not None:
                 try:
                     await self._learn_names()
-                except _TROUBLE as error:
+                except TROUBLE as error:
                     log.warning("Twitch does not say who is who yet: %s", error)
                     again = 5.0
                 owners = self.tokens.channels
@@ -246,7 +244,7 @@ class TwitchAdapter:
             for account in self.tokens.channels:
                 try:
                     await self.rewards.keep_in_step(account)
-                except _TROUBLE as error:
+                except TROUBLE as error:
                     log.warning("rewards of %s are not in step: %s", account.login, error)
             if self.tokens.bot is not None and loop.time() - caught_up > _CATCH_UP_SECONDS:
                 caught_up = loop.time()
@@ -259,11 +257,11 @@ class TwitchAdapter:
         for account in accounts:
             try:
                 await self.rewards.catch_up(account)
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 log.warning("redemptions of %s cannot be read: %s", account.login, error)
         try:
             await self._streams.look({one.user_id: one.name for one in accounts})
-        except _TROUBLE as error:
+        except TROUBLE as error:
             log.warning("Twitch does not say who is on air: %s", error)
 
     async def _validate(self) -> None:

@@ -30,6 +30,7 @@ ID_URL = "https://id.twitch.tv"
 _TIMEOUT = aiohttp.ClientTimeout(total=20.0)
 _LONGEST_PAUSE = 65.0
 _TRIES = 4
+_FIRST_PAUSE = 0.25
 _UNAVAILABLE = (500, 502, 503, 504)
 
 
@@ -47,6 +48,10 @@ class TwitchError(HTTPException):
             extra={"message": sentence},
         )
         self.sentence = sentence
+
+
+TROUBLE = (TwitchError, SignInLostError, aiohttp.ClientError, OSError)
+"""Whatever a call may end with, time-outs included."""
 
 
 class TwitchHttp(ManagedHTTPClient):
@@ -82,20 +87,24 @@ class TwitchHttp(ManagedHTTPClient):
         if route.use_id:
             raise ValueError("sign-in requests go through `ask_id`")
         renewed = False
-        for attempt in range(_TRIES):
+        for attempt in range(_TRIES + 1):
             owner, token = await self._token(route)
             await self._wait_for_room(owner)
             status, headers, data = await self._send(route, token)
-            last = attempt == _TRIES - 1
-            if status < 400:
+            # A token that has to be renewed takes no try away from what comes after.
+            last = attempt == _TRIES - 1 + renewed
+            if status < 400 and (data is not None or status == 204):
                 return data
+            if status == 429 and _is_rate_limit(headers):
+                # Also for who comes next, where this was the last try.
+                self._open_at[owner] = _reset(headers)
+                if not last:
+                    continue
             if status == 401 and not renewed and "token" in _sentence(data).lower():
                 renewed = True
                 await self._renew(owner, token)
-            elif status == 429 and not last and "Ratelimit-Reset" in headers:
-                self._open_at[owner] = _reset(headers)
             elif status in _UNAVAILABLE and not last:
-                await asyncio.sleep(0.25 * 4**attempt)
+                await asyncio.sleep(_FIRST_PAUSE * 4**attempt)
             else:
                 raise TwitchError(route, status, _sentence(data))
         raise AssertionError("the last try returns or raises")
@@ -226,7 +235,13 @@ async def _body(response: aiohttp.ClientResponse) -> Any:
 
 def _sentence(data: Any) -> str:
     """What Twitch says about an error; it never repeats tokens."""
-    return str(data.get("message", ""))[:200] if isinstance(data, dict) else ""
+    return str(data.get("message", ""))[:200] if isinstance(data, dict) else "no JSON"
+
+
+def _is_rate_limit(headers: Mapping[str, str]) -> bool:
+    """Whether there is room again by itself: 429 also means too many subscriptions, for one, and
+    then there are points left."""
+    return "Ratelimit-Reset" in headers and headers.get("Ratelimit-Remaining", "0") == "0"
 
 
 def _reset(headers: Mapping[str, str]) -> float:

@@ -10,13 +10,12 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-import aiohttp
 from twitchio.http import Route
 
 from bot.jobs import Requester
 from bot.moderation.desk import Moderation
 from bot.moderation.levels import ADMIN_ROLE, FOLLOWER_ROLE, MODERATOR_ROLE, SUBSCRIBER_ROLE
-from cogs.twitch.http import SignInLostError, TwitchError, TwitchHttp
+from cogs.twitch.http import TROUBLE, TwitchHttp
 from cogs.twitch.place import PLATFORM
 from cogs.twitch.tokens import TokenStore
 
@@ -91,7 +90,7 @@ class Follows:
         route = Route("GET", "channels/followers", params=params, token_for=channel)
         try:
             data = (await self._http.request(route))["data"]
-        except (TwitchError, SignInLostError, aiohttp.ClientError, OSError) as error:
+        except TROUBLE as error:
             log.warning("it is not known whether somebody follows %s: %s", account.login, error)
             return None
         since = None

@@ -13,7 +13,6 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Literal
 
-import aiohttp
 from twitchio.http import Route
 
 from bot.chat import Said, Taken
@@ -22,7 +21,7 @@ from bot.events import JobChanged
 from bot.jobs import FINISHED, Delivery, Job, Requester
 from bot.live.session import LiveSession
 from cogs.twitch.heard import guest_heard, topic_heard
-from cogs.twitch.http import SignInLostError, TwitchError
+from cogs.twitch.http import TROUBLE, TwitchError
 from cogs.twitch.parts import Parts
 from cogs.twitch.place import PLATFORM, Place
 from cogs.twitch.reading import prompt_text
@@ -42,7 +41,6 @@ TITLES: dict[Kind, tuple[str, str]] = {
 SCOPE = "channel:manage:redemptions"
 NOWHERE = "No live session is on, so nobody would hear it; your points are back."
 NOT_HEARD = "It was not heard in time; your points are back."
-_TROUBLE = (TwitchError, SignInLostError, aiohttp.ClientError, OSError)
 _VOTE_SECONDS, _RIFF_SECONDS = 180.0, 600.0
 _STALE_SECONDS = 120.0
 _PAUSES = (1.0, 3.0, 10.0, 30.0, 120.0, 600.0)
@@ -316,7 +314,7 @@ class Rewards:
             try:
                 await self._call("PATCH", "/redemptions", place.channel, params, {"status": status})
                 return
-            except _TROUBLE as error:
+            except TROUBLE as error:
                 if isinstance(error, TwitchError) and error.status in (400, 403, 404):
                     log.info("redemption %s was settled by somebody else", place.message)
                     return

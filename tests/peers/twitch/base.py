@@ -24,13 +24,17 @@ class Ground:
         self.apps: dict[str, App] = {}
         self.tokens: dict[str, Token] = {}
         self.refreshes: dict[str, Token] = {}
-        self._born = time.time()
+        self._born, self._born_real = time.time(), self.clock.real
         self._last_id = 70_000_000
         self._waiting: set[asyncio.Future[None]] = set()
 
     def now(self) -> float:
         """World time as seconds since the epoch."""
         return self._born + self.clock.time
+
+    def promised(self) -> float:
+        """The same as clients count it, for promises: a busy machine does not slow it down."""
+        return self._born + self.clock.real - self._born_real
 
     def advance(self, seconds: float) -> None:
         """Skip time: tokens expire, timeouts end, rate limits refill."""

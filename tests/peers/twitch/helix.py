@@ -2,6 +2,7 @@
 
     helix.faults.append(Fault("POST", "/chat/messages", status=503))
     helix.points = 5            a small bucket, so that calls get a 429 with Ratelimit headers
+    helix.drain()               all buckets are empty now
     helix.requests              (method, path) of every call so far
 
 Every call costs a point of a bucket that refills over a minute, one bucket for each user of each
@@ -74,6 +75,11 @@ class Helix:
         """How many requests of a method went to a path."""
         return self.requests.count((method, path))
 
+    def drain(self) -> None:
+        """Nobody has points left; they come back as ever."""
+        for bucket in self._buckets.values():
+            bucket.left, bucket.at = 0.0, self._world.promised()
+
     @web.middleware
     async def _serve(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         path = request.path.removeprefix("/helix")
@@ -111,11 +117,11 @@ class Helix:
         return response
 
     def _bucket(self, client_id: str, user_id: str) -> _Bucket:
-        fresh = _Bucket(float(self.points), self._world.now())
+        fresh = _Bucket(float(self.points), self._world.promised())
         return self._buckets.setdefault((client_id, user_id), fresh)
 
     def _take(self, request: web.Request, bucket: _Bucket) -> bool:
-        now = self._world.now()
+        now = self._world.promised()
         bucket.left = min(
             float(self.points), bucket.left + (now - bucket.at) * self.points / REFILL_SECONDS
         )
