@@ -13,10 +13,10 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 
-import aiohttp
 from twitchio.http import Route
 
-from cogs.twitch.http import SignInLostError, TwitchError, TwitchHttp
+from cogs.twitch.conduit import AGAIN_SECONDS, AT_ONCE, ConduitLines, is_hopeless
+from cogs.twitch.http import TROUBLE, TwitchError, TwitchHttp
 from cogs.twitch.line import Json, Line
 from cogs.twitch.wanted import Wanted
 
@@ -25,12 +25,7 @@ log = logging.getLogger(__name__)
 PER_SOCKET = 300
 _SOCKETS_OF_ONE = 3
 _PER_SHARD = 3000
-_AT_ONCE = 8
 _REMEMBERED = 20_000
-_AGAIN_SECONDS = 10.0
-_TROUBLE = (TwitchError, SignInLostError, aiohttp.ClientError, OSError)
-# Asking again does not help until somebody signs in anew or changes a role.
-_HOPELESS = (400, 401, 403)
 
 
 class _Carrier:
@@ -80,17 +75,17 @@ class _Carrier:
             await self._adjust()
             missing = self.wanted - self.made.keys() - self.refused
             with suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN_SECONDS if missing else None):
+                async with asyncio.timeout(AGAIN_SECONDS if missing else None):
                     await self._changed.wait()
 
     async def _adjust(self) -> None:
         for unwanted in self.made.keys() - self.wanted:
             subscription_id = self.made.pop(unwanted)
-            with suppress(*_TROUBLE):
+            with suppress(*TROUBLE):
                 await self._hub.unsubscribe(subscription_id, self.owner)
         missing = [one for one in self.wanted if one not in self.made and one not in self.refused]
         missing.sort(key=lambda one: (one.kind != "channel.chat.message", one.kind))
-        room = asyncio.Semaphore(_AT_ONCE)
+        room = asyncio.Semaphore(AT_ONCE)
 
         async def make(one: Wanted) -> None:
             async with room:
@@ -104,11 +99,9 @@ class _Carrier:
         transport = {"method": "websocket", "session_id": self.line.session_id}
         try:
             made = await self._hub.subscribe(wanted, transport, self.owner)
-        except _TROUBLE as error:
+        except TROUBLE as error:
             log.warning("not told of %s on %s: %s", wanted.kind, wanted.channel, error)
-            if isinstance(error, SignInLostError) or (
-                isinstance(error, TwitchError) and error.status in _HOPELESS
-            ):
+            if is_hopeless(error):
                 self.refused.add(wanted)
         else:
             self.made[wanted] = made
@@ -258,134 +251,3 @@ class EventSub:
         if self._conduit is None:
             self._conduit = ConduitLines(self, self._http, -(-len(wanted) // _PER_SHARD))
         self._conduit.want(wanted)
-
-
-class ConduitLines:
-    """One conduit whose shards are lines of ours."""
-
-    def __init__(self, hub: EventSub, http: TwitchHttp, shards: int) -> None:
-        self.wanted: set[Wanted] = set()
-        self.made: dict[Wanted, str] = {}
-        self.refused: set[Wanted] = set()
-        self._hub, self._http, self._shards = hub, http, shards
-        self._attached: set[int] = set()
-        self._changed = asyncio.Event()
-        self._id: asyncio.Future[str] = asyncio.get_running_loop().create_future()
-        self._tasks = [asyncio.create_task(self._run(), name="twitch:conduit")]
-        for number in range(shards):
-            line = Line(hub.url, hub.hear, lambda session, n=number: self._attach(n, session))  # type: ignore[misc]
-            self._tasks.append(asyncio.create_task(line.run(), name=f"twitch:shard:{number}"))
-
-    @property
-    def detached(self) -> int:
-        """How many shards are not connected yet."""
-        return self._shards - len(self._attached)
-
-    def want(self, wanted: set[Wanted]) -> None:
-        """Carry these from now on."""
-        self.wanted = wanted
-        self._changed.set()
-
-    def revoked(self, subscription_id: str) -> None:
-        """Twitch ended one."""
-        for wanted, made in list(self.made.items()):
-            if made == subscription_id:
-                del self.made[wanted]
-                self.refused.add(wanted)
-
-    async def close(self) -> None:
-        """Hang up; the conduit stays, for the next start."""
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.wait(self._tasks)
-
-    async def _attach(self, number: int, session_id: str) -> None:
-        """Make a line a shard."""
-        self._attached.discard(number)
-        transport = {"method": "websocket", "session_id": session_id}
-        body = {
-            "conduit_id": await self._id,
-            "shards": [{"id": str(number), "transport": transport}],
-        }
-        while True:
-            try:
-                await self._http.request(Route("PATCH", "eventsub/conduits/shards", json=body))
-                self._attached.add(number)
-                return
-            except _TROUBLE as error:
-                log.warning("shard %d is not attached yet: %s", number, error)
-                await asyncio.sleep(1.0)
-
-    async def _run(self) -> None:
-        while True:
-            try:
-                if not self._id.done():
-                    self._id.set_result(await self._found())
-                    await self._take_stock()
-                self._changed.clear()
-                await self._adjust()
-            except _TROUBLE as error:
-                log.warning("the conduit is not ready yet: %s", error)
-                await asyncio.sleep(2.0)
-                continue
-            missing = self.wanted - self.made.keys() - self.refused
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_AGAIN_SECONDS if missing else None):
-                    await self._changed.wait()
-
-    async def _found(self) -> str:
-        """The application's conduit, with as many shards as there are lines."""
-        known = (await self._http.request(Route("GET", "eventsub/conduits")))["data"]
-        if not known:
-            body = {"shard_count": self._shards}
-            made = await self._http.request(Route("POST", "eventsub/conduits", json=body))
-            return str(made["data"][0]["id"])
-        conduit = known[0]
-        if conduit["shard_count"] != self._shards:
-            body = {"id": conduit["id"], "shard_count": self._shards}
-            await self._http.request(Route("PATCH", "eventsub/conduits", json=body))
-        return str(conduit["id"])
-
-    async def _take_stock(self) -> None:
-        """What the conduit carries from an earlier run."""
-        params = {"conduit_id": await self._id}
-        cursor = ""
-        by_key = {(one.kind, tuple(sorted(one.condition))): one for one in self.wanted}
-        while True:
-            route = Route(
-                "GET", "eventsub/subscriptions", params={**params, "after": cursor or None}
-            )
-            answer = await self._http.request(route)
-            for one in answer["data"]:
-                filled = tuple(sorted((k, v) for k, v in one["condition"].items() if v))
-                wanted = by_key.get((one["type"], filled))
-                if wanted is not None and one["status"] == "enabled":
-                    self.made[wanted] = str(one["id"])
-                else:
-                    with suppress(*_TROUBLE):
-                        await self._hub.unsubscribe(str(one["id"]), "")
-            cursor = (answer.get("pagination") or {}).get("cursor", "")
-            if not cursor:
-                return
-
-    async def _adjust(self) -> None:
-        for unwanted in self.made.keys() - self.wanted:
-            with suppress(*_TROUBLE):
-                await self._hub.unsubscribe(self.made.pop(unwanted), "")
-        room = asyncio.Semaphore(_AT_ONCE)
-        transport = {"method": "conduit", "conduit_id": await self._id}
-
-        async def make(one: Wanted) -> None:
-            async with room:
-                try:
-                    self.made[one] = await self._hub.subscribe(one, transport, "")
-                except _TROUBLE as error:
-                    log.warning("not told of %s on %s: %s", one.kind, one.channel, error)
-                    if isinstance(error, TwitchError) and error.status in _HOPELESS:
-                        self.refused.add(one)
-                else:
-                    self._hub.on_made()
-
-        async with asyncio.TaskGroup() as group:
-            for one in self.wanted - self.made.keys() - self.refused:
-                group.create_task(make(one))

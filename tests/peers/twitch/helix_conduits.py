@@ -77,22 +77,27 @@ async def update_shards(request: web.Request) -> web.Response:
         if problem is None:
             done.append(conduit.shards[int(each["id"])].to_json())
         else:
-            errors.append({"id": each.get("id"), "message": problem, "code": "invalid_parameter"})
+            code, message = problem
+            errors.append({"id": each.get("id"), "message": message, "code": code})
     response = data(done, errors=errors)
     response.set_status(202)
     return response
 
 
-def _assign(who: Caller, conduit: Conduit, asked: Json) -> str | None:
-    """Give a shard its socket; returns what is wrong with that."""
+def _assign(who: Caller, conduit: Conduit, asked: Json) -> tuple[str, str] | None:
+    """Give a shard its socket; returns what is wrong with that, as code and words."""
+    world = who.world
     number, transport = str(asked.get("id", "")), asked.get("transport", {})
     if not number.isdigit() or int(number) >= len(conduit.shards):
-        return "The shard id is outside of the conduit's range"
+        wrong(who.request, 202, f"shard {number!r} of {len(conduit.shards)}")
+        return "invalid_parameter", "The shard id is outside of the conduit's range"
     if transport.get("method") != "websocket":
-        return "The transport method is not supported here"
-    session = who.world.sockets.get(str(transport.get("session_id", "")))
+        return "invalid_parameter", "The transport method is not supported here"
+    if world.transports.shard_errors:
+        return world.transports.shard_errors.pop(0)
+    session = world.sockets.get(str(transport.get("session_id", "")))
     if session is None or not session.open:
-        return "The websocket session is not connected"
+        return "websocket_disconnected", "The websocket session is not connected"
     session.used()
     conduit.shards[int(number)].session = session
     return None

@@ -88,12 +88,16 @@ class Conduit:
 
 
 class Transports:
-    """All sessions and conduits; a carrier of the feed."""
+    """All sessions and conduits; a carrier of the feed.
+
+    `shard_errors` are (code, message) that the next shards are refused with.
+    """
 
     def __init__(self) -> None:
         self.sockets: dict[str, Session] = {}
         self.conduits: dict[str, Conduit] = {}
         self.repeats = 0
+        self.shard_errors: list[tuple[str, str]] = []
 
     def carry(self, subscription: Subscription, frame: Json) -> bool:
         """Send a frame where its subscription says; twice, if it is among those to repeat."""
