@@ -20,7 +20,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cogs.twitch.http._FIRST_PAUSE", 0.002)
     monkeypatch.setattr("cogs.twitch.mouth._PAUSE", 0.02)
     monkeypatch.setattr("cogs.twitch.rewards._PAUSES", (0.02,))
-    monkeypatch.setattr("cogs.twitch.eventsub._AGAIN_SECONDS", 0.05)
+    monkeypatch.setattr("cogs.twitch.eventsub.AGAIN_SECONDS", 0.05)
 
 
 async def test_what_is_limited_waits_until_there_is_room(open_to_all: House) -> None:
