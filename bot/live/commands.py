@@ -28,7 +28,7 @@ from bot.live.rules import MODES
 from bot.live.session import LiveSession
 from bot.live.sessions import LiveSessions
 from bot.live.timeline import Segment
-from bot.live.view import segment_json
+from bot.live.view import REMOVED, segment_json
 from bot.moderation.commands import Reply, ReplyFile
 
 HELP = (
@@ -132,7 +132,10 @@ class LiveCommands:
         if file is None:
             raise NotFoundRefusal("The file of that clip is not kept any more.")
         await self._live.keep(segment)
-        return Reply(f"{ago:g} s ago: {title}. {_recipe(segment)}", file=file)
+        # Words that were taken away are not shown on its page either, so nothing leads there.
+        has_page = segment.kind != "safe" and REMOVED not in title
+        line = f"{ago:g} s ago: {title}. {_recipe(segment)}"
+        return Reply(line, file=file, riff=segment.take.id if has_page else "")
 
     async def _export(self, said: Said, rest: str) -> Reply:
         choice = rest.lower() or "flac"

@@ -53,12 +53,17 @@ class ReplyFile:
 @dataclass(frozen=True, slots=True)
 class Reply:
     """An answer. What is `private` must not be said where others read along: a platform that has
-    no private answers says `public` instead, and sends no file."""
+    no private answers says `public` instead, and sends no file.
+
+    Attributes:
+        riff: id of the riff on whose page `file` is too, for platforms that send no files.
+    """
 
     text: str
     private: bool = False
     public: str = "That is for moderators' eyes only; it is on the settings page."
     file: ReplyFile | None = None
+    riff: str = ""
 
 
 class Commands:

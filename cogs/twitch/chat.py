@@ -143,6 +143,8 @@ class Chat:
                 return "" if quiet else taken_line(view)
             case Reply(private=True):
                 return answer.public
+            case Reply(riff=str(riff)) if riff:
+                return f"{answer.text} {self._parts.page_of(riff)}".rstrip()
             case Reply():
                 return "" if quiet and is_vote else answer.text
         return ""

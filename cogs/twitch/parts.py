@@ -77,3 +77,13 @@ class Parts:
     def public_url(self) -> str:
         """Where viewers reach the web, without a slash at the end; empty where they do not."""
         return self.services.config.web.public_url.rstrip("/")
+
+    def page_of(self, riff: str) -> str:
+        """Where a riff's clip is, as a sentence for a chat; empty where nothing shows it."""
+        web = self.services.config.web
+        if self.public_url:
+            return f"{self.public_url}/clip/{riff}"
+        if not web.enabled:
+            return ""
+        local = web.stage_url.removesuffix("stage/")
+        return f"Whoever runs me finds it at {local}clip/{riff}"

@@ -28,6 +28,38 @@ async def test_a_riff_is_answered_with_its_page(open_to_all: House) -> None:
     assert "https://riffs.example.org/clip/" in line
 
 
+async def test_a_clip_is_answered_with_its_page(open_to_all: House) -> None:
+    house = open_to_all
+    ana = house.peer.world.add_user("Ana")
+    await house.start_session()
+    house.peer.world.say(house.channel, ana, "!clip 0")
+    safe = await house.said("0 s ago: ")
+    assert "http" not in safe  # the loop that ships has no page
+    house.peer.world.say(house.channel, ana, "!vote techno synth")
+    await house.until(lambda: house.heard().get("techno synth"))
+    house.peer.world.say(house.channel, ana, "!clip 0 s")
+    line = await house.said("0 s ago: techno synth")
+    link = re.search(r" https://riffs\.example\.org/clip/(\w{22})$", line)
+    assert link is not None
+    assert (await house.services.studio.view(link[1])).job.clips
+
+
+async def test_without_a_public_address_it_is_said_who_has_the_clip(house: House) -> None:
+    ana = house.peer.world.add_user("Ana")
+    await house.start_session()
+    house.peer.world.say(house.channel, ana, "!vote techno synth")
+    await house.until(lambda: house.heard().get("techno synth"))
+    house.peer.world.say(house.channel, ana, "!clip 0")
+    line = await house.said("0 s ago: techno synth")
+    assert re.search(r"Whoever runs me finds it at http://127\.0\.0\.1:7433/clip/\w{22}$", line)
+    # What was taken away is led to by nobody.
+    house.peer.world.ban(house.channel, ana)
+    await house.until(lambda: "techno synth" not in house.wanted())
+    ben = house.peer.world.add_user("Ben")
+    house.peer.world.say(house.channel, ben, "!clip 0")
+    assert "clip/" not in await house.said("@Ben 0 s ago")
+
+
 async def test_a_riff_sounds_as_a_guest_on_the_stage(house: House) -> None:
     ana = house.peer.world.add_user("Ana")
     await house.start_session()
