@@ -24,11 +24,18 @@ from bot.errors import BadInputRefusal, ForbiddenRefusal
 UPLOAD_PATHS = frozenset({"/api/sources"})
 LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
-_HEADERS = {
-    "Content-Security-Policy": (
+
+
+def policy(frame_ancestors: Iterable[str] = ("'none'",)) -> str:
+    """The content security policy of a page that these may frame: nobody, if not said otherwise."""
+    return (
         "default-src 'self'; img-src 'self' blob:; media-src 'self' blob:; object-src 'none'; "
-        "base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
-    ),
+        f"base-uri 'none'; form-action 'self'; frame-ancestors {' '.join(frame_ancestors)}"
+    )
+
+
+_HEADERS = {
+    "Content-Security-Policy": policy(),
     "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Cross-Origin-Resource-Policy": "same-origin",

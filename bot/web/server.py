@@ -53,7 +53,7 @@ class LocalWeb:
         desk = ModerationDesk(services.moderation, identity)
         api = Api(studio, identity, clips, health, ChatDesk(services))
         page = ClipPage(studio, services.history, services.exports, _STATIC, config.public_url)
-        self._stage = Stage(services.live, clips)
+        self._stage = Stage(services.live, clips, _STATIC, config.public_url)
         parts = (self._stage, api, building, desk, page)
         routes = [route for part in parts for route in part.routes()]
         if config.riffusion_api:
@@ -122,7 +122,6 @@ class LocalWeb:
         app.router.add_get("/api/socket", self._socket.handle)
         app.router.add_get("/", _page)
         app.router.add_get("/settings", _settings_page)
-        app.router.add_get("/stage/{key}", _stage_page)
         app.router.add_static("/static", _STATIC)
         return app
 
@@ -133,8 +132,3 @@ async def _page(request: web.Request) -> web.FileResponse:
 
 async def _settings_page(request: web.Request) -> web.FileResponse:
     return web.FileResponse(_STATIC / "settings.html", headers={"Cache-Control": "no-cache"})
-
-
-async def _stage_page(request: web.Request) -> web.FileResponse:
-    # The page itself says kindly that a key is wrong, and waits for a better moment.
-    return web.FileResponse(_STATIC / "stage.html", headers={"Cache-Control": "no-cache"})

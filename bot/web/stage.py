@@ -3,6 +3,9 @@
 Every address holds the read-only key of a community's stage (`!live key`; `!live key new` ends the
 old one, and closes what is open under it). A wrong or revoked key is 404, like no page at all.
 
+    GET /stage/{key}?layout=…                  → the page; js/stage/options.js tells what may follow
+    GET /stage/{key}/obs.html?layout=…         → a file to save: opened from the disk it shows that
+                                                 page whenever the server is there
     GET /api/stage/{key}                       → {"on": false} or {"on": true, "state": State}
     GET /api/stage/{key}/takes/{take}/{kind}   → the file of a take: kind is wav, mp3 or png, one
                                                  of its segment's `files`; the bytes never change
@@ -31,6 +34,7 @@ be played. Takes of `kind: safe` have a WAV file and no picture.
 from __future__ import annotations
 
 import asyncio
+import html
 import json
 import time
 from collections import Counter
@@ -38,6 +42,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode, urlsplit
 
 from aiohttp import WSMsgType, web
 
@@ -45,7 +50,12 @@ from bot.errors import BusyRefusal, NotFoundRefusal
 from bot.live.radio import MOST_LISTENERS
 from bot.live.session import LiveSession
 from bot.live.sessions import LiveSessions, Where
+from bot.web.security import policy
 
+_LOCAL_FILES = ("file:", "http://absolute")
+"""Who may frame the page: files on the streamer's own disk. OBS opens them as `file:`, and since it
+has Chromium 96 by a made-up host of its own."""
+_OPTIONS = ("layout", "corner", "background", "sound", "volume", "scale", "fps", "motion", "hide")
 _MOST_SOCKETS = 256
 _MOST_OF_ONE_KEY = 64
 _MOST_MESSAGES = 20
@@ -61,10 +71,13 @@ _FULL = "Too many look on already; please try again in a minute."
 class Stage:
     """Serves the routes."""
 
-    def __init__(self, live: LiveSessions, clips: Path) -> None:
-        """`clips` is the folder that files of takes are in."""
+    def __init__(self, live: LiveSessions, clips: Path, static: Path, public_url: str) -> None:
+        """`clips` is the folder that files of takes are in, `static` that of the web's own files.
+        `public_url`: where the server is reached from outside, or empty."""
         self._live = live
         self._clips = clips
+        self._static = static
+        self._public_url = public_url
         self._sockets: dict[web.WebSocketResponse, str] = {}
         self._listeners: Counter[str] = Counter()
         live.on_key_revoked.append(self._close_key)
@@ -73,11 +86,44 @@ class Stage:
     def routes(self) -> list[web.RouteDef]:
         """For the application."""
         return [
+            web.get("/stage/{key}", self.page),
+            web.get("/stage/{key}/obs.html", self.local_file),
             web.get("/api/stage/{key}", self.state),
             web.get("/api/stage/{key}/takes/{take}/{kind}", self.take),
             web.get("/api/stage/{key}/socket", self.socket),
             web.get("/live.mp3", self.stream),
         ]
+
+    async def page(self, request: web.Request) -> web.FileResponse:
+        """The page. It says kindly by itself that a key is wrong, and waits for a better moment."""
+        headers = {
+            "Cache-Control": "no-cache",
+            "Content-Security-Policy": policy(frame_ancestors=_LOCAL_FILES),
+        }
+        return web.FileResponse(self._static / "stage.html", headers=headers)
+
+    async def local_file(self, request: web.Request) -> web.Response:
+        """The page's address wrapped in a file for the streamer's disk."""
+        key = request.match_info["key"]
+        self._where(key)
+        template = await asyncio.to_thread((self._static / "obs.html").read_text, "utf-8")
+        options = urlencode({name: value for name, value in request.query.items()
+                             if name in _OPTIONS})  # fmt: skip
+        address = f"{self._origin_of(request)}/stage/{key}{'?' if options else ''}{options}"
+        return web.Response(
+            text=template.replace("@STAGE@", html.escape(address)),
+            content_type="text/html",
+            headers={
+                "Content-Disposition": 'attachment; filename="riffbot-stage.html"',
+                "Cache-Control": "no-store",
+            },
+        )
+
+    def _origin_of(self, request: web.Request) -> str:
+        """As the streamer reaches the server; a proxy may end TLS before it."""
+        if urlsplit(self._public_url).hostname == urlsplit(f"//{request.host}").hostname:
+            return self._public_url
+        return f"http://{request.host}"
 
     async def state(self, request: web.Request) -> web.Response:
         """How the session stands."""

@@ -112,7 +112,20 @@ class Show:
 
     def restart_web(self) -> None:
         """The web server goes, and comes back on the same port."""
-        self.do(self._restart)
+        self.close_web()
+        self.open_web()
+
+    def close_web(self) -> None:
+        """The web server goes."""
+        self.do(self.web.stop)
+
+    def open_web(self) -> None:
+        """It comes back on the same port."""
+
+        async def serve() -> None:
+            self.web = await self._serve(self.web.port)
+
+        self.do(serve)
 
     def upgrade(self) -> None:
         """The web server comes back with other files."""
@@ -123,11 +136,6 @@ class Show:
             self.restart_web()
         finally:
             server._STATIC = static
-
-    async def _restart(self) -> None:
-        port = self.web.port
-        await self.web.stop()
-        self.web = await self._serve(port)
 
     async def _run(self) -> None:
         """All of the bot but the worker, which is `_draw_all`."""

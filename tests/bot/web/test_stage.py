@@ -103,6 +103,32 @@ async def test_wrong_keys_and_names_are_nothing(theatre: Theatre) -> None:
     assert refused.value.status == 404
 
 
+async def test_a_file_for_obs_holds_the_address_and_nothing_else(theatre: Theatre) -> None:
+    path = f"/stage/{theatre.key}/obs.html?layout=bar&scale=2%22%3E%3Cscript%3E&evil=1"
+    async with theatre.http.get(path) as response:
+        assert response.status == 200
+        assert response.headers["Content-Disposition"].startswith("attachment")
+        text = await response.text()
+    host = response.url.host, response.url.port
+    address = (
+        f"http://{host[0]}:{host[1]}/stage/{theatre.key}?layout=bar&amp;scale=2%22%3E%3Cscript"
+    )
+    assert address in text and "evil" not in text
+    assert (await theatre.get("/stage/wrong/obs.html"))[0] == 404
+
+
+async def test_the_page_may_be_framed_by_local_files_only(theatre: Theatre) -> None:
+    for path, ancestors in (
+        (f"/stage/{theatre.key}", "frame-ancestors file: http://absolute"),
+        (f"/stage/{theatre.key}/obs.html", "frame-ancestors 'none'"),
+        (f"/api/stage/{theatre.key}", "frame-ancestors 'none'"),
+        ("/", "frame-ancestors 'none'"),
+        ("/settings", "frame-ancestors 'none'"),
+    ):
+        async with theatre.http.get(path) as response:
+            assert response.headers["Content-Security-Policy"].endswith(ancestors), path
+
+
 async def test_a_revoked_key_closes_what_is_open_under_it(theatre: Theatre) -> None:
     house = theatre.house
     await house.says(MODERATOR, "!live start")

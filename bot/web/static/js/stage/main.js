@@ -65,6 +65,10 @@ class StagePage {
       this.#server.pong(detail.sent, detail.received, detail.now),
     );
     this.#feed.start();
+    // A local file that frames the page (obs.html) wants to know whether it is there.
+    addEventListener("message", ({ data, source }) => {
+      if (data === "riffbot stage?") source?.postMessage("riffbot stage", "*");
+    });
     if (this.#performer) this.#startSound();
     requestAnimationFrame((time) => this.#onFrame(time));
     // Frames stop where nobody looks; words and the timeline do not.
