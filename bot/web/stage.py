@@ -61,6 +61,7 @@ _MOST_OF_ONE_KEY = 64
 _MOST_MESSAGES = 20
 _MAX_MESSAGE = 1024
 _HEARTBEAT_SECONDS = 25.0
+_MOST_STUCK = 10.0
 _REVOKED = 4001
 _MEDIA = {"wav": "audio/wav", "mp3": "audio/mpeg", "png": "image/png"}
 _FOR_GOOD = "private, max-age=604800, immutable"
@@ -178,7 +179,14 @@ class Stage:
         await response.prepare(request)
         with session.radio.listening() as listener, self._counted(key), suppress(ConnectionError):
             async for data in listener:
-                await response.write(data)
+                try:
+                    async with asyncio.timeout(_MOST_STUCK):
+                        await response.write(data)
+                except TimeoutError:
+                    # Whoever takes nothing would hold a place for as long as the line is up.
+                    if request.transport is not None:
+                        request.transport.abort()
+                    break
                 if self._live.place_of(key) is None:
                     break
         return response
@@ -212,8 +220,6 @@ class Stage:
     async def _listen(self, socket: web.WebSocketResponse, where: Where) -> None:
         since, count = time.monotonic(), 0
         async for message in socket:
-            if message.type is not WSMsgType.TEXT:
-                continue
             now = time.monotonic()
             if now - since >= 1.0:
                 since, count = now, 0
@@ -221,7 +227,7 @@ class Stage:
             if count > _MOST_MESSAGES:
                 await socket.close(code=1008, message=b"Too many messages")
                 return
-            number = _ping(message.data)
+            number = _ping(message.data) if message.type is WSMsgType.TEXT else None
             session = self._live.at(where)
             if number is not None and session is not None:
                 with suppress(ConnectionError):

@@ -146,13 +146,15 @@ async def test_a_revoked_key_closes_what_is_open_under_it(theatre: Theatre) -> N
     assert (await theatre.get(path))[0] == 404
 
 
-async def test_a_page_that_floods_is_shown_out(theatre: Theatre) -> None:
+@pytest.mark.parametrize("kind", ["text", "binary"])
+async def test_a_page_that_floods_is_shown_out(theatre: Theatre, kind: str) -> None:
     async with theatre.http.ws_connect(f"/api/stage/{theatre.key}/socket") as socket:
         await hear(socket, "on")
         for number in range(200):
             if socket.closed:
                 break
-            await socket.send_str(f'{{"ping": {number}}}')
+            text = f'{{"ping": {number}}}'
+            await (socket.send_str(text) if kind == "text" else socket.send_bytes(text.encode()))
 
         async def until_closed() -> None:
             async for _ in socket:
