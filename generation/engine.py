@@ -10,7 +10,9 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
+import numpy as np
 import torch
 from PIL import Image
 
@@ -22,6 +24,7 @@ from generation.checkpoint import STARTER, Checkpoint, CheckpointOptions, choose
 from generation.errors import GenerationError
 from generation.finishing import AUDIO_FILES, sound_bytes, sound_of, write_files
 from generation.ladder import is_out_of_memory
+from generation.mel import FloatArray
 from generation.plan import Drawing, Planner
 from generation.request import Clip, GenerationRequest, Length, Progress
 from generation.seeds import SeedLoops, prompt_embedding
@@ -29,11 +32,16 @@ from generation.spectrogram import SpectrogramParams
 from generation.tags import Tags
 from generation.task import Outcome, Task
 from generation.tempo import MIN_SECONDS
+from generation.threads import in_order
 
 log = logging.getLogger(__name__)
 
 _GPU_BATCH = 8
 """A processor is busy with one picture already; on a GPU one leaves most of it idle."""
+
+FileKind = Literal["png", "wav", "mp3"]
+_FILES: tuple[FileKind, ...] = ("mp3", "png", "wav")
+"""What takes longest is begun first."""
 
 OnProgress = Callable[[Progress], None]
 
@@ -127,7 +135,7 @@ class Engine:
         request = GenerationRequest("warm-up", seed=0, steps=1, length=Length(MIN_SECONDS))
         [drawing] = self._planner.plan(request)
         [image] = self._artist.draw([drawing], _look_at_once)
-        waveform = sound_of(drawing, image, self._params, self._options.inversion)
+        waveform = sound_of(drawing, image, self._params, self._options.inversion, 1)
         for kind in AUDIO_FILES:
             sound_bytes(waveform, kind, drawing, self._params.sample_rate, Tags())
 
@@ -176,14 +184,16 @@ class Engine:
         drawings = [hand.drawings[index] for hand, index in works]
         for batch in self._artist.batches(drawings):
             self._draw([works[index] for index in batch])
-        for hand in hands:
-            hand.attempt(self._finish)
+        self._sound([hand for hand in hands if hand.error is None])
+        self._encode([hand for hand in hands if hand.error is None])
         return [hand.clips if hand.error is None else hand.error for hand in hands]
 
     def _plan(self, hand: _Hand) -> None:
         hand.tell(Progress("reading", 0, 1))
         hand.drawings = self._planner.plan(hand.task.request)
         hand.pictures = [None] * len(hand.drawings)
+        hand.waveforms = [np.empty((0, 0), dtype=np.float32)] * len(hand.drawings)
+        hand.files = [{} for _ in hand.drawings]
         hand.shares = [0.0] * len(hand.drawings)
         hand.tell(hand.drawn(0, Moment(0, 1, bytes)))
 
@@ -209,35 +219,71 @@ class Engine:
         for (hand, index), image in zip(works, images, strict=True):
             hand.pictures[index] = image
 
-    def _finish(self, hand: _Hand) -> None:
-        count, rate = len(hand.drawings), self._params.sample_rate
-        waveforms = []
-        for index, (drawing, image) in enumerate(zip(hand.drawings, hand.pictures, strict=True)):
-            assert image is not None
-            hand.tell(Progress("sounding", index, count))
-            waveforms.append(sound_of(drawing, image, self._params, self._options.inversion))
-        encoded: list[dict[str, bytes]] = []
-        steps = (1 + len(AUDIO_FILES)) * count
-        for drawing, image, waveform in zip(hand.drawings, hand.pictures, waveforms, strict=True):
-            assert image is not None
-            done = (1 + len(AUDIO_FILES)) * len(encoded)
-            hand.tell(Progress("encoding", done, steps))
-            tags = Tags(title=drawing.request.prompt, recipe=self._planner.recipe(drawing))
-            files = {"png": png_bytes(image, self._params, tags)}
-            for number, kind in enumerate(AUDIO_FILES, start=1):
-                hand.tell(Progress("encoding", done + number, steps))
-                files[kind] = sound_bytes(waveform, kind, drawing, rate, tags)
-            encoded.append(files)
-        # Nothing is written before everything is made: a cancelled task leaves no file.
-        hand.clips = [self._stored(hand, index, files) for index, files in enumerate(encoded)]
+    def _sound(self, hands: Sequence[_Hand]) -> None:
+        """Every picture's sound: several at a time, or one by all threads together."""
+        works = [(hand, index) for hand in hands for index in range(len(hand.drawings))]
+        threads = torch.get_num_threads()
+        inner = threads if len(works) == 1 else 1
 
-    def _stored(self, hand: _Hand, index: int, files: Mapping[str, bytes]) -> Clip:
+        def work(number: int) -> None:
+            hand, index = works[number]
+            hand.attempt(lambda hand: self._sound_one(hand, index, inner))
+
+        sounded = in_order(len(works), threads, work)
+        for hand, index in works:
+            hand.attempt(_teller(Progress("sounding", index, len(hand.drawings))))
+            next(sounded)
+
+    def _sound_one(self, hand: _Hand, index: int, threads: int) -> None:
+        image = hand.pictures[index]
+        assert image is not None
+        hand.waveforms[index] = sound_of(
+            hand.drawings[index], image, self._params, self._options.inversion, threads
+        )
+
+    def _encode(self, hands: Sequence[_Hand]) -> None:
+        """Every picture's files, several at a time; a hand's are stored when it has them all."""
+        works = [
+            (hand, index, number)
+            for hand in hands
+            for index in range(len(hand.drawings))
+            for number in range(len(_FILES))
+        ]
+
+        def work(number: int) -> None:
+            hand, index, file = works[number]
+            hand.attempt(lambda hand: self._encode_one(hand, index, _FILES[file]))
+
+        encoded = in_order(len(works), torch.get_num_threads(), work)
+        for hand, index, number in works:
+            done, steps = index * len(_FILES) + number, len(hand.drawings) * len(_FILES)
+            hand.attempt(_teller(Progress("encoding", done, steps)))
+            next(encoded)
+        # Nothing is written before everything is made: a cancelled task leaves no file.
+        for hand in hands:
+            hand.attempt(self._store)
+
+    def _encode_one(self, hand: _Hand, index: int, kind: FileKind) -> None:
+        drawing, image = hand.drawings[index], hand.pictures[index]
+        assert image is not None
+        tags = Tags(title=drawing.request.prompt, recipe=self._planner.recipe(drawing))
+        if kind == "png":
+            hand.files[index][kind] = png_bytes(image, self._params, tags)
+            return
+        hand.files[index][kind] = sound_bytes(
+            hand.waveforms[index], kind, drawing, self._params.sample_rate, tags
+        )
+
+    def _store(self, hand: _Hand) -> None:
+        hand.clips = [self._stored(hand, index, files) for index, files in enumerate(hand.files)]
+
+    def _stored(self, hand: _Hand, index: int, files: Mapping[FileKind, bytes]) -> Clip:
         drawing, task = hand.drawings[index], hand.task
         stem = task.stem if index == 0 else f"{task.stem}-{index + 1}"
         samples, rate = drawing.measure.samples, self._params.sample_rate
         return Clip(
             index=index,
-            files=write_files(files, task.folder, stem),
+            files=write_files({kind: files[kind] for kind in _FILES}, task.folder, stem),
             seconds=samples / rate,
             sample_rate=rate,
             samples=samples,
@@ -257,6 +303,8 @@ class _Hand:
     drawings: list[Drawing] = field(default_factory=list)
     shares: list[float] = field(default_factory=list)
     pictures: list[Image.Image | None] = field(default_factory=list)
+    waveforms: list[FloatArray] = field(default_factory=list)
+    files: list[dict[FileKind, bytes]] = field(default_factory=list)
     clips: list[Clip] = field(default_factory=list)
     error: GenerationError | None = None
 
@@ -288,6 +336,10 @@ class _Hand:
         self.shares[index] = moment.done / moment.total
         steps = self.drawings[0].steps
         return Progress("drawing", round(sum(self.shares) * steps), len(self.shares) * steps)
+
+
+def _teller(progress: Progress) -> Callable[[_Hand], None]:
+    return lambda hand: hand.tell(progress)
 
 
 def _seed_loops(name: str) -> SeedLoops:

@@ -20,7 +20,11 @@ _END_SECONDS = 0.02
 
 
 def sound_of(
-    drawing: Drawing, image: Image.Image, params: SpectrogramParams, quality: inversion.Quality
+    drawing: Drawing,
+    image: Image.Image,
+    params: SpectrogramParams,
+    quality: inversion.Quality,
+    threads: int,
 ) -> FloatArray:
     """The finished sound of a picture, shape `(channels, samples)`, within ±1.
 
@@ -29,7 +33,13 @@ def sound_of(
     samples = drawing.measure.samples
     loop = drawing.request.loop or drawing.extension is not None
     waveform = inversion.waveform_from_image(
-        image, params, circular=loop, quality=quality, seed=drawing.noise[0][0], samples=samples
+        image,
+        params,
+        circular=loop,
+        quality=quality,
+        seed=drawing.noise[0][0],
+        samples=samples,
+        workers=threads,
     )
     if drawing.extension is not None:
         return drawing.extension.compose(waveform)

@@ -21,17 +21,15 @@ Perraudin, Balazs, Søndergaard, *A fast Griffin-Lim algorithm* (2013); Průša,
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-import scipy.fft
 from PIL import Image
 
 from generation import _kernels
 from generation.errors import BadRequestError, MediaError
+from generation.griffin_lim import Start, griffin_lim
 from generation.mel import FloatArray
 from generation.resampling import resample_periodic
 from generation.spectrogram import (
@@ -41,12 +39,11 @@ from generation.spectrogram import (
     mel_from_image,
     params_from_image,
 )
+from generation.threads import in_order, share
 from generation.workgrid import Preset, WorkGrid, work_grid
 
 Quality = Literal["fast", "standard", "best", "griffin-lim"]
-ComplexArray = npt.NDArray[np.complex64]
 
-_FRAMES_AT_ONCE = 32
 _HANN_GAMMA = 0.25645
 _PHASE_FLOOR = 1e-4
 
@@ -69,6 +66,7 @@ def waveform_from_image(
     seed: int = 0,
     samples: int | None = None,
     device: str = "cpu",
+    workers: int = 1,
 ) -> FloatArray:
     """Turn a spectrogram picture into sound.
 
@@ -83,6 +81,7 @@ def waveform_from_image(
             between neighbouring columns if not circular.
         device: "cpu" for the compiled loops, which need no torch; "cuda", "mps" or "torch-cpu"
             for the same algorithm in torch.
+        workers: threads to use on the CPU; the result is the same with any number.
 
     Returns:
         Shape `(channels, samples)`, float32, at the level that the picture's tags name. That may
@@ -102,6 +101,7 @@ def waveform_from_image(
         seeds=[seed],
         samples=samples,
         device=device,
+        workers=workers,
     )[0]
 
 
@@ -123,7 +123,7 @@ def waveforms_from_images(
     Args:
         images: the pictures; the first one's tags decide if `params` is left out.
         seeds: one per picture; all zero if left out.
-        workers: threads to use on the CPU.
+        workers: threads to use on the CPU; the result is the same with any number.
     """
     if not images:
         return []
@@ -164,7 +164,9 @@ def waveforms_from_mels(
     seeds = [0] * len(mels) if seeds is None else seeds
     if len(seeds) != len(mels):
         raise BadRequestError(f"{len(mels)} pictures need as many seeds, not {len(seeds)}.")
-    iterate = _backend(device)
+    # Several clips are each left to one thread: less waits for the other than within a clip.
+    inner = workers if len(mels) == 1 else 1
+    iterate = _backend(device, inner)
 
     prepared = [_prepare(mel, params, preset, circular=circular, samples=samples) for mel in mels]
     jobs = [
@@ -174,7 +176,7 @@ def waveforms_from_mels(
     def convert(batch: Sequence[tuple[FloatArray, WorkGrid, int]]) -> list[FloatArray]:
         """Clips on one grid, in one go."""
         grid = batch[0][1]
-        starts = [_starts(amplitudes, grid, preset, seed) for amplitudes, _, seed in batch]
+        starts = [_starts(amplitudes, grid, preset, seed, inner) for amplitudes, _, seed in batch]
         signals = iterate([start for clip in starts for start in clip], grid, preset)
         clips = signals.reshape(len(batch), -1, grid.length)
         return [_to_output_rate(clip, grid) for clip in clips]
@@ -182,10 +184,8 @@ def waveforms_from_mels(
     grids = {(grid.columns, grid.hop, len(amplitudes)) for amplitudes, grid, _ in jobs}
     if device != "cpu" and len(grids) == 1:
         return convert(jobs)
-    if min(workers, len(jobs)) <= 1:
-        return [clip for job in jobs for clip in convert([job])]
-    with ThreadPoolExecutor(min(workers, len(jobs))) as pool:
-        return [clip for clips in pool.map(lambda job: convert([job]), jobs) for clip in clips]
+    converted = in_order(len(jobs), workers, lambda number: convert([jobs[number]]))
+    return [clip for clips in converted for clip in clips]
 
 
 def _prepare(
@@ -218,29 +218,14 @@ def _prepare(
     return amplitudes, grid
 
 
-@dataclass(frozen=True)
-class Start:
-    """Where the iterations of one channel begin.
-
-    Attributes:
-        target: shape `(columns, mel_bins + 2)`: the band sums to reach, see `_kernels`.
-        magnitude: shape `(columns, bins)`: magnitudes that nearly reach them.
-        turn: shape `(columns, bins)`: complex numbers of size one, the first guess of the phase.
-    """
-
-    target: FloatArray
-    magnitude: FloatArray
-    turn: ComplexArray
-
-
 Iterate = Callable[[Sequence[Start], WorkGrid, Preset], FloatArray]
 
 
-def _backend(device: str) -> Iterate:
+def _backend(device: str, threads: int) -> Iterate:
     """What runs the iterations: takes the channels' starts, returns `(channels, length)`."""
     if device == "cpu":
         return lambda starts, grid, preset: np.stack(
-            [_griffin_lim(start, grid, preset) for start in starts]
+            [griffin_lim(start, grid, preset, threads) for start in starts]
         )
     # torch takes seconds to import and the CPU path does not need it.
     from generation import inversion_torch  # noqa: PLC0415
@@ -272,9 +257,11 @@ def warm_up() -> None:
     waveforms_from_mels([mel], params, quality="fast")
 
 
-def _starts(amplitudes: FloatArray, grid: WorkGrid, preset: Preset, seed: int) -> list[Start]:
+def _starts(
+    amplitudes: FloatArray, grid: WorkGrid, preset: Preset, seed: int, threads: int
+) -> list[Start]:
     """First magnitudes and phases of all channels."""
-    fits = [_fit_bands(channel, grid, preset) for channel in amplitudes]
+    fits = [_fit_bands(channel, grid, preset, threads) for channel in amplitudes]
     if preset.classic:
         phase = np.random.default_rng(seed).random(fits[0][1].shape, dtype=np.float32)
     else:
@@ -286,16 +273,27 @@ def _starts(amplitudes: FloatArray, grid: WorkGrid, preset: Preset, seed: int) -
 
 
 def _fit_bands(
-    amplitudes: FloatArray, grid: WorkGrid, preset: Preset
+    amplitudes: FloatArray, grid: WorkGrid, preset: Preset, threads: int
 ) -> tuple[FloatArray, FloatArray]:
     """The band sums to reach, `(columns, mel_bins + 2)`, and magnitudes that reach them."""
     density = np.pad((amplitudes * grid.density[:, None]).T, ((0, 0), (1, 1)), mode="edge")
     row_sums = np.pad(grid.bands.row_sums.astype(np.float32), 1)
     target = density * row_sums
     magnitude = np.empty((grid.columns, grid.bands.bins), dtype=np.float32)
-    _kernels.fit_magnitudes(
-        target, density, grid.slot, grid.edges, grid.bands.rise, preset.fit_updates, magnitude
-    )
+
+    def work(first: int, last: int) -> None:
+        some = slice(first, last)
+        _kernels.fit_magnitudes(
+            target[some],
+            density[some],
+            grid.slot,
+            grid.edges,
+            grid.bands.rise,
+            preset.fit_updates,
+            magnitude[some],
+        )
+
+    share(grid.columns, threads, work)
     return target, magnitude
 
 
@@ -319,67 +317,6 @@ def _guess_phase(magnitude: FloatArray, grid: WorkGrid, seed: int) -> FloatArray
     )
     centring = (number * (window_length / 2 / grid.n_fft) % 1.0).astype(np.float32)
     return np.asarray(phase - centring, dtype=np.float32)
-
-
-def _griffin_lim(start: Start, grid: WorkGrid, preset: Preset) -> FloatArray:
-    """Alternate between coefficients that fit the picture and the sound that is nearest."""
-    magnitude, turn, target = start.magnitude, start.turn, start.target
-    bands, first = grid.bands, grid.bands.first_bin
-    inside = slice(first, first + bands.bins)
-    coefficients = np.zeros((grid.columns, grid.n_fft // 2 + 1), dtype=np.complex64)
-    np.multiply(magnitude, turn, out=coefficients[:, inside])
-    previous = np.zeros_like(turn)
-    synthesis = grid.synthesis_window
-    frames = np.zeros((_FRAMES_AT_ONCE, grid.n_fft), dtype=np.float32)
-    signal = _synthesise(coefficients, synthesis, grid)
-    for step in range(preset.iterations):
-        momentum = preset.momentum if step else 0.0
-        for begin in range(0, grid.columns, _FRAMES_AT_ONCE):
-            chunk = slice(begin, begin + _FRAMES_AT_ONCE)
-            cut = frames[: len(previous[chunk])]
-            _kernels.cut_frames(signal, grid.window, grid.hop, begin, cut)
-            spectrum = scipy.fft.rfft(cut, axis=1)
-            if preset.classic:
-                estimate = spectrum[:, inside]
-                ahead = estimate + np.float32(momentum) * (estimate - previous[chunk])
-                ahead /= np.abs(ahead) + np.float32(1e-16)
-                coefficients[chunk, inside] = magnitude[chunk] * ahead
-                previous[chunk] = estimate
-            else:
-                _kernels.project_frames(
-                    spectrum.view(np.float32),
-                    previous[chunk].view(np.float32),
-                    target[chunk],
-                    bands.first_bin,
-                    grid.slot,
-                    grid.edges,
-                    bands.rise,
-                    momentum,
-                    coefficients[chunk].view(np.float32),
-                )
-        signal = _synthesise(coefficients, synthesis, grid)
-    return np.roll(signal[: grid.length], -(len(grid.window) // 2))
-
-
-def _synthesise(coefficients: ComplexArray, synthesis: FloatArray, grid: WorkGrid) -> FloatArray:
-    """Overlap-add around the circle.
-
-    Returns:
-        The sound, late by half a window, with as much of its beginning repeated at its end as
-        the last frame needs: `(grid.length + window,)`.
-    """
-    length, window_length = grid.length, len(synthesis)
-    signal = np.zeros(length + window_length, dtype=np.float32)
-    for begin in range(0, grid.columns, _FRAMES_AT_ONCE):
-        frames = scipy.fft.irfft(coefficients[begin : begin + _FRAMES_AT_ONCE], grid.n_fft, axis=1)
-        _kernels.overlap_add(frames, synthesis, grid.hop, begin, signal)
-    for start in range(length, len(signal), length):
-        rest = signal[start : start + length]
-        signal[: len(rest)] += rest
-    if grid.guard:
-        signal[:length] = signal[:length][grid.mirror]
-    signal[length:] = np.resize(signal[:length], window_length)
-    return signal
 
 
 def _to_output_rate(signals: FloatArray, grid: WorkGrid) -> FloatArray:

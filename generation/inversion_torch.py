@@ -8,17 +8,14 @@ results do not depend on the order in which a device adds.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 
 from generation.errors import BadRequestError
+from generation.griffin_lim import Start
 from generation.mel import FloatArray
 from generation.workgrid import Preset, WorkGrid
-
-if TYPE_CHECKING:
-    from generation.inversion import Start
 
 _SILENT = 1e-12
 

@@ -61,7 +61,13 @@ def decode(
     vae = checkpoint.vae
     scaled = (latents / vae.config.scaling_factor).to(checkpoint.device, vae.dtype)
     scaled = scaled.contiguous(memory_format=torch.channels_last)
-    image = decode_in_tiles(vae, scaled, tile or scaled.shape[-1], loop=loop)
+    # On a processor several pictures at once only push each other out of the cache.
+    at_once = 1 if checkpoint.device.type == "cpu" else len(scaled)
+    parts = [
+        decode_in_tiles(vae, part, tile or scaled.shape[-1], loop=loop)
+        for part in scaled.split(at_once)
+    ]
+    image = torch.cat(parts)
     grey = image.float().mean(dim=1).clamp(-1, 1)
     _learn(checkpoint, latents, grey)
     return _pixels(grey)

@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -31,6 +29,7 @@ from torch.nn import functional
 
 from generation import remembered
 from generation._kernels import compiled
+from generation.threads import share
 
 Array = npt.NDArray[Any]
 
@@ -94,20 +93,26 @@ def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, ring: bool = Fal
     shift = (torch.zeros(outputs) if bias is None else bias).numpy()
     rows, columns = _neighbours(height, False), _neighbours(width, ring)
     tiles = count * len(rows) * len(columns)
+    threads = torch.get_num_threads()
     block = max(16, min(outputs, _KERNELS // (144 * channels) // 16 * 16))
     for first in range(0, outputs, block):
         some = slice(first, min(first + block, outputs))
         short = torch.empty((36, some.stop - first, channels))
-        _share(len(short[0]), functools.partial(_kernels_in, kernels[some], short.numpy()))
+        share(len(short[0]), threads, functools.partial(_kernels_in, kernels[some], short.numpy()))
         piece = max(16, min(tiles, _PIECE // (144 * (channels + block))))
         drawn = target.numpy()[..., some]
         for start in range(0, tiles, piece):
             size = min(piece, tiles - start)
             given = torch.empty((36, size, channels))
-            _share(size, functools.partial(_tiles_in, source, rows, columns, start, given.numpy()))
-            products = torch.bmm(given, short.transpose(1, 2))
-            _share(
+            share(
                 size,
+                threads,
+                functools.partial(_tiles_in, source, rows, columns, start, given.numpy()),
+            )
+            products = torch.bmm(given, short.transpose(1, 2))
+            share(
+                size,
+                threads,
                 functools.partial(
                     _tiles_out, products.numpy(), shift[some], len(rows), len(columns), start, drawn
                 ),
@@ -157,21 +162,6 @@ def _neighbours(size: int, ring: bool) -> Array:
     """The six positions that each tile along one axis reads; -1 is outside."""
     at = np.arange(0, size, 4)[:, None] + np.arange(-1, 5)[None]
     return at % size if ring else np.where((at < 0) | (at >= size), -1, at)
-
-
-def _share(count: int, work: Callable[[int, int], None]) -> None:
-    """Let each thread do its part of `range(count)`."""
-    threads = min(torch.get_num_threads(), count)
-    if threads == 1:
-        work(0, count)
-        return
-    cuts = [count * number // threads for number in range(threads + 1)]
-    list(_pool(threads).map(work, cuts[:-1], cuts[1:]))
-
-
-@functools.cache
-def _pool(threads: int) -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(threads, thread_name_prefix="winograd")
 
 
 @compiled

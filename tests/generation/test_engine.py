@@ -152,6 +152,23 @@ def test_cancelling_between_steps_leaves_no_file(quick: Engine, clips: Path) -> 
     assert not clips.exists()
 
 
+@pytest.mark.parametrize("stage", ["sounding", "encoding"])
+def test_cancelling_one_of_a_batch_late_leaves_its_files_out(
+    stage: str, quick: Engine, clips: Path
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.stage == stage and progress.done:
+            raise RiffCancelledError("stop")
+
+    short = replace(REQUEST, steps=1, length=Length(2.56), clips=2)
+    outcomes = quick.make_batch([Task(short, clips, "gone", stop), Task(short, clips, "x", ignore)])
+    assert isinstance(outcomes[0], RiffCancelledError)
+    assert isinstance(outcomes[1], list)
+    kinds = ["mp3", "png", "wav"]
+    expected = [f"{stem}.{kind}" for stem in ("x-2", "x") for kind in kinds]
+    assert sorted(path.name for path in clips.iterdir()) == expected
+
+
 def test_progress_is_told_at_every_step(quick: Engine, clips: Path) -> None:
     seen: list[Progress] = []
     quick.make(REQUEST, clips, "x", seen.append)

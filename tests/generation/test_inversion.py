@@ -122,6 +122,9 @@ def test_threads_and_batches_do_not_change_a_byte() -> None:
     for workers in (1, 2, 4):
         together = waveforms_from_images(images, seeds=range(4), workers=workers)
         assert [w.tobytes() for w in together] == [w.tobytes() for w in one_by_one]
+    for workers in (2, 3):
+        alone = waveform_from_image(images[0], seed=0, workers=workers)
+        assert alone.tobytes() == one_by_one[0].tobytes()
     assert waveforms_from_images([]) == []
 
 
