@@ -24,8 +24,8 @@ from generation.checkpoint import Checkpoint
 from generation.errors import CheckpointError
 
 WEIGHTS, CAPTIONS = "seeds.safetensors", "seeds.json"
-STRENGTH = 0.75
-"""How much of the schedule is drawn anew over a seed loop."""
+STRENGTH = 0.6
+"""How much of the schedule is drawn anew over a seed loop (see `generation/training/LOG.md`)."""
 
 _LEVELS = 255
 _BEATS_WEIGHT = 0.5

@@ -81,6 +81,8 @@ diffusers format, {parameters}.
 
 ## Figures
 
+Of pictures drawn as the bot draws them by default, from seed loops:
+
 {figures}
 
 {growth}
