@@ -136,7 +136,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     trainer = make_trainer(clips, new_autoencoder(), options.work / "autoencoder" / "state.pt",
                            options.batch, options.rate, team)  # fmt: skip
     trainer.run(options.steps, options.minutes, options.log_every,
-                cool_down_steps=cool_down_of(options))  # fmt: skip
+                cool_down_steps=cool_down_of(options), keep_cooled=options.keep_cooled)  # fmt: skip
     if team.rank != 0:
         return
     assert trainer.ema is not None

@@ -143,7 +143,7 @@ def train(team: Team, options: argparse.Namespace) -> None:
     folder = options.work / "few-steps"
     trainer = make_trainer(student, teacher, data, context, folder / "state.pt", options, team)
     trainer.run(options.steps, options.minutes, options.log_every,
-                cool_down_steps=cool_down_of(options))  # fmt: skip
+                cool_down_steps=cool_down_of(options), keep_cooled=options.keep_cooled)  # fmt: skip
     if team.rank == 0:
         assert trainer.ema is not None
         averaged: Unet = trainer.ema.model

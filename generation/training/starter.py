@@ -14,17 +14,20 @@ from generation.errors import GenerationError
 from generation.training.options import add_work, run
 
 STEPS: tuple[tuple[str, tuple[str, ...]], ...] = (
-    ("data", ()),
-    ("data", ("--evaluation", "--clips", "1024")),
-    ("text.distil", ()),
-    ("autoencoder", ("--processes", "2")),
-    ("latents", ()),
-    ("unet", ("--processes", "2")),
+    ("data", ("--clips", "6784")),
+    ("data", ("--evaluation", "--clips", "256")),
+    ("text.distil", ("--texts", "24000", "15000", "20000", "--steps", "1200")),
+    ("autoencoder", ("--processes", "2", "--steps", "800", "--cool-down", "300")),
+    ("latents", ("--shards", "22")),
+    ("unet", ("--processes", "2", "--steps", "1650", "--cool-down", "700")),
+    ("unet", ("--processes", "2", "--steps", "4000", "--cool-down", "2350", "--keep-cooled",
+              "--rate", "8e-4")),
     ("export", ()),
     ("classifier", ()),
-    ("evaluate", ()),
+    ("evaluate", ("--quick", "--seed-loops")),
     ("export", ("--card",)),
-)
+)  # fmt: skip
+"""What was run for the starter that ships. For a better one, append another `unet` with more."""
 
 
 def main() -> None:

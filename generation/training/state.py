@@ -169,7 +169,8 @@ class Trainer:
 
         The rate falls to 0 in the last `cool_down_steps`. If an earlier run has cooled down for
         another end, this one goes on from before that, or with `keep_cooled` from its end: what
-        the descent learned is then not thrown away (Wen et al., 2024, "WSD-S").
+        the descent learned is then not thrown away (Wen et al., 2024, "WSD-S"). A model that has
+        had so many steps already is left as it is.
         """
         self._plan(steps, cool_down_steps, keep_cooled)
         started = saved = time.monotonic()
@@ -197,7 +198,7 @@ class Trainer:
             self.save()
 
     def _plan(self, steps: int, cool_down_steps: int, keep_cooled: bool) -> None:
-        if self.cooled_for not in (0, steps):
+        if self.cooled_for not in (0, steps) and self.step < steps:
             self.cooled_for = 0
             warm = None if keep_cooled else load_state(self.warm_path)
             if warm is not None:

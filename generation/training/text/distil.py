@@ -136,7 +136,7 @@ def main() -> None:
     start_from_tokens(encoder, torch.from_numpy(np.load(folder / "tokens.npy").astype(np.float32)))
     trainer = make_trainer(folder, encoder, tokenizer, options.batch, options.rate)
     trainer.run(options.steps, options.minutes, options.log_every,
-                cool_down_steps=cool_down_of(options))  # fmt: skip
+                cool_down_steps=cool_down_of(options), keep_cooled=options.keep_cooled)  # fmt: skip
     assert trainer.ema is not None
     averaged: Any = trainer.ema.model
     save_encoder(averaged, folder / "text_encoder")

@@ -81,6 +81,30 @@ def test_a_longer_run_goes_on_from_before_the_cool_down(tmp_path: Path) -> None:
     assert all(torch.allclose(a, b, atol=1e-6) for a, b in pairs)
 
 
+def test_a_longer_run_may_keep_what_the_cool_down_learned(tmp_path: Path) -> None:
+    first = regression(tmp_path / "state.pt")
+    first.run(20, log_every=100, cool_down_steps=10)
+    cooled = [value.clone() for value in first.model.parameters()]
+    second = regression(tmp_path / "state.pt")
+    second.run(21, log_every=100, cool_down_steps=1, keep_cooled=True)
+    assert second.step == 21
+    assert [round(entry["step"]) for entry in second.curve] == [20, 21]
+    # One step of rate 0.01 from where the first run ended, not from before its descent.
+    pairs = zip(second.model.parameters(), cooled, strict=True)
+    assert all((a - b).abs().max() < 0.05 for a, b in pairs)
+
+
+def test_a_model_that_has_had_its_steps_is_left_alone(tmp_path: Path) -> None:
+    done = regression(tmp_path / "state.pt")
+    done.run(20, log_every=100, cool_down_steps=10)
+    again = regression(tmp_path / "state.pt")
+    again.run(10, log_every=100, cool_down_steps=5)
+    assert again.step == 20
+    assert again.cooled_for == 20
+    pairs = zip(again.model.parameters(), done.model.parameters(), strict=True)
+    assert all(torch.equal(a, b) for a, b in pairs)
+
+
 def test_a_cool_down_that_was_cut_short_is_finished(tmp_path: Path) -> None:
     whole = regression(tmp_path / "whole.pt")
     whole.run(30, log_every=100, cool_down_steps=10)
