@@ -16,6 +16,7 @@ from PIL import Image
 
 from generation.engine import Engine, EngineOptions
 from generation.errors import BadRequestError, GenerationError, RiffCancelledError
+from generation.ladder import climb
 from generation.request import (
     AdapterUse,
     Clip,
@@ -30,6 +31,7 @@ from generation.seeds import SeedLoop, SeedLoops, prompt_embedding
 from generation.spectrogram import params_from_image
 from generation.tags import read_tags
 from generation.task import Task
+from generation.tiles import decode_in_tiles
 from tests.generation.tiny import tiny_checkpoint
 
 EarlierClip = tuple[Clip, dict[str, Source]]
@@ -216,6 +218,28 @@ def test_one_task_of_a_batch_ends_without_the_others(quick: Engine, clips: Path)
     assert "bug" not in str(outcomes[2])
     assert isinstance(outcomes[3], list)
     assert sorted(path.name for path in clips.iterdir()) == ["good.mp3", "good.png", "good.wav"]
+
+
+def test_a_picture_that_cannot_be_decoded_whole_is_decoded_in_small_tiles(
+    quick: Engine, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    request = replace(REQUEST, steps=2)
+    [whole] = quick.make(request, clips, "whole", ignore)
+    widths: list[int] = []
+
+    def short_of_memory(vae: Any, latents: torch.Tensor, width: int, *, loop: bool) -> torch.Tensor:
+        widths.append(width)
+        if width > 16:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory")
+        return decode_in_tiles(vae, latents, width, loop=loop)
+
+    monkeypatch.setattr("generation.latents.decode_in_tiles", short_of_memory)
+    engine = Engine(EngineOptions(), quick.checkpoint)
+    task = Task(request, clips, "tiles", ignore)
+    [(_, outcome)] = climb(engine.make_batch, engine.relieve, [task], fresh=True)
+    assert isinstance(outcome, list)
+    assert widths == [64, 64, 16]
+    assert np.abs(grey(outcome[0]) - grey(whole)).max() <= 2
 
 
 def test_previews_are_drawn_when_they_are_asked_for(engine: Engine, clips: Path) -> None:
