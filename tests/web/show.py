@@ -63,6 +63,7 @@ class Show:
         self.services: Services
         self.web: LocalWeb
         self.key = ""
+        self.owner = ADMIN
         self.entered: dict[int, Segment] = {}
 
     @property
@@ -73,9 +74,14 @@ class Show:
     @property
     def session(self) -> LiveSession:
         """The one that is on."""
-        found = self.services.live.at(("local", "chat"))
+        found = self.services.live.at(self._where)
         assert found is not None
         return found
+
+    @property
+    def _where(self) -> tuple[str, str]:
+        """The community whose session it is: its owner's."""
+        return self.owner.platform, self.owner.community
 
     def open(self) -> None:
         """Start everything but the session."""
@@ -108,7 +114,7 @@ class Show:
 
     def renew_key(self) -> None:
         """What is open under the old key is closed."""
-        self.key = self.do(lambda: self.services.live.key(ADMIN, renew=True))
+        self.key = self.do(lambda: self.services.live.key(self.owner, renew=True))
 
     def restart_web(self) -> None:
         """The web server goes, and comes back on the same port."""
@@ -151,7 +157,7 @@ class Show:
 
     async def _play(self) -> None:
         """Let others use it until it is over."""
-        self.key = await self.services.live.key(ADMIN)
+        self.key = await self.services.live.key(self.owner)
         keeping = self._start(self._keep_segments())
         self._ready.set()
         await self._over.wait()
@@ -198,7 +204,7 @@ class Show:
     async def _keep_segments(self) -> None:
         """All that was ever on the timeline, for comparing afterwards."""
         while True:
-            session = self.services.live.at(("local", "chat"))
+            session = self.services.live.at(self._where)
             for segment in session.performance.timeline if session else ():
                 self.entered[segment.number] = segment
             await asyncio.sleep(0.1)

@@ -126,12 +126,14 @@ class WholeBot(Show):
     """The bot as it is, with its worker and the engine that it comes with."""
 
     async def _run(self) -> None:
-        config = Config(data=self._folder, web=WebConfig(port=0, open_browser=False), adapters=())
-        async with running(config) as app:
+        async with running(self._config()) as app:
             await app.worker.wait_ready()
             assert app.web is not None
             self.services, self.web, self.chat = app.services, app.web, ChatDesk(app.services)
             await self._play()
+
+    def _config(self) -> Config:
+        return Config(data=self._folder, web=WebConfig(port=0, open_browser=False), adapters=())
 
 
 @pytest.mark.soak
