@@ -147,16 +147,21 @@ class Artist:
         )
 
     def _seed_loop(self, drawing: Drawing) -> torch.Tensor:
-        """The stored loop that fits the prompt of most weight, repeated or cut to the width."""
-        prompt = max(drawing.prompts, key=lambda one: one[1])[0]
-        embedding = prompt_embedding(self._checkpoint, prompt)
+        """The stored loops that fit the prompts, by their shares, repeated or cut to the width.
+
+        One loop fading over another is what a morph sounds like; the strongest prompt's loop
+        alone would change at once where two prompts change places.
+        """
         width = drawing.measure.width // self._checkpoint.downscale
         beats = drawing.measure.beats
         if beats is not None:
             beats = max(1, round(beats * NATIVE_WIDTH / drawing.measure.width))
-        loop = self._loops.nearest(embedding, beats, pick=drawing.noise[0][0])
-        repeats = -(-width // loop.shape[-1])
-        return loop.repeat(1, 1, repeats)[..., :width]
+        mixed = torch.zeros(())
+        for prompt, seed, share in drawing.loop_picks:
+            embedding = prompt_embedding(self._checkpoint, prompt)
+            mixed = mixed + share * self._loops.nearest(embedding, beats, pick=seed)
+        repeats = -(-width // mixed.shape[-1])
+        return mixed.repeat(1, 1, repeats)[..., :width]
 
     def _noise(self, drawing: Drawing) -> torch.Tensor:
         checkpoint = self._checkpoint

@@ -73,6 +73,16 @@ class Drawing:
         drawing = (self.measure.width, self.steps, request.sampler, request.loop, self.from_loop)
         return (*drawing, canvas)
 
+    @property
+    def loop_picks(self) -> tuple[tuple[str, int, float], ...]:
+        """Prompt, seed and share of each stored loop to start from (if `from_loop`)."""
+        request = self.request
+        seeds = [self.noise[0][0]]
+        if request.kind in ("blend", "mix"):
+            seeds = [_or(point.seed, request.seed) for point in request.points]
+        pairs = zip(self.prompts, seeds, strict=True)
+        return tuple((prompt, seed, share) for (prompt, share), seed in pairs)
+
 
 @dataclass(frozen=True)
 class Planner:

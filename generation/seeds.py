@@ -30,6 +30,10 @@ STRENGTH = 0.6
 _LEVELS = 255
 _BEATS_WEIGHT = 0.5
 """Cosine similarity that an octave of tempo is worth."""
+_FITTING = 3
+_MARGIN = 0.18
+"""How much worse than the best a loop may fit and still be picked: about as far as the second loop
+of the style that was asked for, and nearer than another instrument."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,25 +114,32 @@ class SeedLoops:
             embedding: of the prompt, shape (width,), by `prompt_embedding`.
             beats: how many beats 512 columns should hold; a loop of another tempo counts for less.
         """
-        if not self.loops:
-            return []
-        score = self._axes @ functional.normalize(embedding.float() - self._centre, dim=-1)
-        if beats is not None:
-            score = score - _BEATS_WEIGHT * (self._beats / beats).log2().abs()
-        return [int(index) for index in score.argsort(descending=True, stable=True)]
+        return [] if not self.loops else _descending(self._scores(embedding, beats))
 
     def nearest(self, embedding: Tensor, beats: int | None = None, pick: int = 0) -> Tensor:
         """Return the latents of a fitting loop, shape (channels, h, w), float32.
 
-        `pick` (a request's seed, say) chooses among the three that fit best.
+        `pick` (a request's seed, say) chooses among those of the best three that fit about as well.
 
         Raises:
             CheckpointError: there are no seed loops.
         """
-        order = self.ranked(embedding, beats)[:3]
-        if not order:
+        if not self.loops:
             raise CheckpointError("This checkpoint has no seed loops; start from noise instead.")
-        return self.latents(order[pick % len(order)])
+        scores = self._scores(embedding, beats)
+        order = _descending(scores)[:_FITTING]
+        fitting = [index for index in order if scores[index] >= scores[order[0]] - _MARGIN]
+        return self.latents(fitting[pick % len(fitting)])
+
+    def _scores(self, embedding: Tensor, beats: int | None) -> Tensor:
+        score = self._axes @ functional.normalize(embedding.float() - self._centre, dim=-1)
+        if beats is not None:
+            score = score - _BEATS_WEIGHT * (self._beats / beats).log2().abs()
+        return score
+
+
+def _descending(scores: Tensor) -> list[int]:
+    return [int(index) for index in scores.argsort(descending=True, stable=True)]
 
 
 @torch.inference_mode()

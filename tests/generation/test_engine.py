@@ -6,6 +6,7 @@ import json
 import wave
 from dataclasses import replace
 from importlib import resources
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -416,6 +417,29 @@ def test_a_riff_starts_from_the_stored_loop_that_fits(clips: Path, tmp_path: Pat
     assert np.abs(loop - noise).mean() > 1
     # Either loop may be picked by the seed; a longer riff repeats it.
     assert drawn("d", start="loop", bpm=94).shape == (512, 512)
+
+
+def test_a_blend_fades_from_one_stored_loop_to_the_other(clips: Path, tmp_path: Path) -> None:
+    checkpoint = tiny_checkpoint(vae_channels=(4, 4, 4, 8))
+    prompts = ("rain", "techno")
+    latents = torch.randn((2, 4, 64, 64), generator=torch.Generator().manual_seed(5))
+    embeddings = torch.stack([prompt_embedding(checkpoint, prompt) for prompt in prompts])
+    SeedLoops.pack([SeedLoop(one, one, 8) for one in prompts], latents, embeddings).save(tmp_path)
+    stored = Engine(EngineOptions(checkpoint=str(tmp_path), inversion="fast"), checkpoint)
+    points = tuple(Point(prompt, seed=3) for prompt in prompts)
+    blend = replace(REQUEST, kind="blend", points=points, clips=3, start="loop", seed=3)
+    made = [grey(clip) for clip in stored.make(blend, clips, "blend", ignore)]
+    ends = [
+        grey(
+            stored.make(replace(REQUEST, prompt=prompt, start="loop", seed=3), clips, at, ignore)[0]
+        )
+        for at, prompt in zip("ab", prompts, strict=True)
+    ]
+    assert np.abs(made[0] - ends[0]).max() <= 2
+    assert np.abs(made[-1] - ends[1]).max() <= 2
+    whole = np.abs(ends[0] - ends[1]).mean()
+    steps = [np.abs(after - before).mean() for before, after in pairwise(made)]
+    assert max(steps) < 0.75 * whole
 
 
 def test_a_piece_that_is_no_loop_begins_and_ends_in_silence(quick: Engine, clips: Path) -> None:

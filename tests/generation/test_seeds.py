@@ -53,11 +53,19 @@ def test_an_asked_tempo_outweighs_a_small_difference_in_words() -> None:
     assert stored.ranked(torch.tensor([1.0, 0.1, 0]), beats=16)[0] == 1
 
 
-def test_picking_goes_round_the_three_best() -> None:
-    stored, _, embeddings = some_loops()
-    best = stored.ranked(embeddings[2])[:3]
-    for pick in range(5):
-        assert torch.equal(stored.nearest(embeddings[2], pick=pick), stored.latents(best[pick % 3]))
+def test_picking_goes_round_what_fits_about_as_well() -> None:
+    loops = [SeedLoop(name, name, 8) for name in ("a", "b", "c", "far", "away")]
+    embeddings = torch.tensor([[1, 0.1, 0], [1, 0, 0], [1, -0.1, 0], [0, 1, 0.3], [-1, 0.4, 0.0]])
+    latents = torch.rand(5, 4, 2, 2)
+    stored = SeedLoops.pack(loops, latents, embeddings)
+    prompt = torch.tensor([1.0, 0.05, 0])
+    best = stored.ranked(prompt)[:3]
+    assert sorted(best) == [0, 1, 2]
+    for pick in range(7):
+        assert torch.equal(stored.nearest(prompt, pick=pick), stored.latents(best[pick % 3]))
+    # Nothing else is near this one, so every seed gets it.
+    for pick in range(3):
+        assert torch.equal(stored.nearest(embeddings[3], pick=pick), stored.latents(3))
 
 
 def test_a_folder_without_seed_loops_has_none(tmp_path: Path) -> None:
