@@ -18,7 +18,7 @@ from tests.bot.conftest import Kit
 from tests.bot.live.house import ADMIN, MODERATOR, House, open_house, someone
 from tests.waiting import soon
 
-ANN = someone("ann")
+ANN, TROLL = someone("ann"), someone("troll")
 
 
 @dataclass
@@ -144,6 +144,25 @@ async def test_a_revoked_key_closes_what_is_open_under_it(theatre: Theatre) -> N
         await soon(until_closed())
         assert socket.close_code == 4001
     assert (await theatre.get(path))[0] == 404
+    with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+        await theatre.http.ws_connect(f"{path}/socket")
+    assert refused.value.status == 404
+
+
+async def test_a_blocked_viewers_words_leave_the_page_at_once(theatre: Theatre) -> None:
+    house = theatre.house
+    await house.says(MODERATOR, "!live start")
+    await house.says(ANN, "!vote rain")
+    await house.says(TROLL, "!vote rude noise")
+    await house.until(lambda: "rude noise" in house.heard())
+    async with theatre.http.ws_connect(f"/api/stage/{theatre.key}/socket") as socket:
+        state = await hear(socket, "state")
+        assert "rude noise" in str(state) and "Troll" in str(state)
+        # No time passes for the session from here on: the words may not wait for a join.
+        await house.services.moderation.people.block(MODERATOR, TROLL, "rude")
+        while "rude noise" in str(state) or "Troll" in str(state):
+            state = await hear(socket, "state")
+        assert "rain" in str(state)
 
 
 @pytest.mark.parametrize("kind", ["text", "binary"])
@@ -191,7 +210,10 @@ async def test_a_thousand_pages_are_too_many_and_leave_nothing_behind(theatre: T
         await hear(socket, "on")
 
 
-async def test_the_stream_is_mp3_until_the_session_ends(theatre: Theatre) -> None:
+@pytest.mark.parametrize("ending", ["session", "key"])
+async def test_the_stream_is_mp3_until_the_session_or_its_key_ends(
+    theatre: Theatre, ending: str
+) -> None:
     house, kit = theatre.house, theatre.house.kit
     await house.says(MODERATOR, "!live start")
 
@@ -205,7 +227,7 @@ async def test_the_stream_is_mp3_until_the_session_ends(theatre: Theatre) -> Non
         assert response.headers["Content-Type"] == "audio/mpeg"
         data = await soon(response.content.readexactly(40_000))
         assert data[:2] == b"\xff\xfb"
-        await house.says(MODERATOR, "!live stop")
+        await (theatre.renew() if ending == "key" else house.says(MODERATOR, "!live stop"))
         await soon(response.content.read())
     clock.cancel()
     assert (await theatre.get(f"/live.mp3?key={theatre.key}"))[0] == 404
