@@ -12,7 +12,17 @@ from typing import Any, Literal
 from bot.errors import BadInputRefusal
 from bot.moderation.levels import Level
 from bot.moderation.rules import check_entry
-from bot.moderation.values import Choice, Duration, Entries, Flag, Kind, Number, Shares, Text
+from bot.moderation.values import (
+    AUTO,
+    Choice,
+    Duration,
+    Entries,
+    Flag,
+    Kind,
+    Number,
+    Shares,
+    Text,
+)
 from generation.request import MAX_CLIPS, MAX_GUIDANCE_SCALE, MAX_PROMPT_CHARACTERS, MAX_STEPS
 
 ScopeKind = Literal["global", "community", "channel", "user"]
@@ -71,7 +81,8 @@ _WORDS = Entries("words, phrases or /regular expressions/", 500, 200, check_entr
 
 _ALL = (
     # Sound
-    Key("model", "sound", Text(), "", "The model that draws.", own=True, consumer="several models"),
+    Key("model", "sound", Text(unset=AUTO), "", "The model that draws.", own=True,
+        consumer="several models"),
     Key("steps", "sound", Number(1, MAX_STEPS, whole=True, auto=True), None,
         "Denoising steps; more are finer and slower.", own=True),
     Key("guidance", "sound", Number(0, MAX_GUIDANCE_SCALE, auto=True), None,
@@ -168,11 +179,16 @@ _ALL = (
     Key("on-follow", "events", Text(), "",
         "What a new follower votes for, such as warm strings x2; x3 alone counts their next "
         "vote three times.", _COMMUNITY),
-    Key("on-subscribe", "events", Text(), "", "The same for a new subscriber.", _COMMUNITY),
-    Key("on-gift", "events", Text(), "", "The same for who gives subscriptions.", _COMMUNITY),
-    Key("on-cheer", "events", Text(), "", "The same for who cheers with bits.", _COMMUNITY),
-    Key("on-raid", "events", Text(), "", "The same for who raids the channel.", _COMMUNITY),
-    Key("on-hype-train", "events", Text(), "", "The same when a hype train begins.", _COMMUNITY),
+    Key("on-subscribe", "events", Text(), "",
+        "What a new subscriber votes for, written as in on-follow.", _COMMUNITY),
+    Key("on-gift", "events", Text(), "",
+        "What somebody who gives subscriptions votes for, written as in on-follow.", _COMMUNITY),
+    Key("on-cheer", "events", Text(), "",
+        "What somebody who cheers with bits votes for, written as in on-follow.", _COMMUNITY),
+    Key("on-raid", "events", Text(), "",
+        "What somebody who raids the channel votes for, written as in on-follow.", _COMMUNITY),
+    Key("on-hype-train", "events", Text(), "",
+        "What gets votes when a hype train begins, written as in on-follow.", _COMMUNITY),
     Key("live-follows-stream", "events", Flag(), False,
         "Whether the live session begins and ends with the stream.", _COMMUNITY),
     # Answers

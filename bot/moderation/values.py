@@ -18,6 +18,7 @@ from bot.options import read_length
 from generation.errors import BadRequestError
 
 AUTO = "auto"
+NOT_SET = "not set"
 _YES = {"yes": True, "on": True, "true": True, "no": False, "off": False, "false": False}
 _SHORTEST, _LONGEST = 1, 600
 # Entries of a list go by line or comma; a regular expression between slashes may hold commas.
@@ -64,7 +65,7 @@ class Number:
     def range(self) -> str:
         """For example `a number from 0 to 30 or auto`."""
         kind = "a whole number" if self.whole else "a number"
-        return f"{kind} from {self.low:g} to {self.high:g}{' or auto' if self.auto else ''}"
+        return f"{kind} from {self.low:.12g} to {self.high:.12g}{' or auto' if self.auto else ''}"
 
     def read(self, name: str, raw: Any) -> float | None:
         """A number within the range."""
@@ -149,24 +150,26 @@ class Duration:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A short text on one line; empty, written `auto`, stands for no choice."""
+    """A short text on one line; empty stands for no choice, and is written as `unset` says."""
 
     longest: int = 100
+    unset: str = NOT_SET
 
     @property
     def range(self) -> str:
-        """For example `a text of at most 100 characters`."""
-        return f"a text of at most {self.longest} characters or auto"
+        """For example `a text of at most 100 characters or not set`."""
+        return f"a text of at most {self.longest} characters or {self.unset}"
 
     def read(self, name: str, raw: Any) -> str:
         """The text without blanks around it."""
         if not isinstance(raw, str) or len(raw) > self.longest or not raw.isprintable():
             _refuse(name, self, raw)
-        return "" if _is_auto(raw) else raw.strip()
+        text = raw.strip()
+        return "" if text.lower() in (AUTO, NOT_SET) else text
 
     def show(self, value: Any) -> str:
         """The text."""
-        return value or AUTO
+        return value or self.unset
 
 
 def any_entry(entry: str) -> str:

@@ -26,7 +26,7 @@ from bot.moderation.desk import Moderation
 from bot.moderation.keys import KEYS, SECTIONS, Key, ScopeKind, find_key
 from bot.moderation.scopes import Scope, scope_for, scopes_of
 from bot.moderation.transfer import import_toml, to_toml
-from bot.moderation.values import Choice, Flag, Number
+from bot.moderation.values import Choice, Flag, Number, Text
 from bot.web.bodies import read_json
 from bot.web.identity import Identity
 
@@ -186,6 +186,8 @@ def _control(key: Key) -> dict[str, Any]:
         return {"type": "choice", "choices": ["yes", "no"]}
     if isinstance(kind, Number):
         return {"type": "number"}
+    if isinstance(kind, Text):
+        return {"type": "text", "unset": kind.unset}
     return {"type": "list" if key.adds_up else "text"}
 
 

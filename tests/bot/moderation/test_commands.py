@@ -402,6 +402,19 @@ async def test_explaining_says_who_decided(room: Room) -> None:
     assert "9, which was set for you" in await room.say(MEMBER, "!riffset explain steps")
 
 
+async def test_a_text_that_nobody_chose_is_not_set(room: Room) -> None:
+    listed = await room.say(MEMBER, "!riffset show")
+    assert "safe-loop not set" in listed and "on-follow not set" in listed
+    assert "model auto" in listed
+    assert "or not set." in await room.say(MEMBER, "!riffset explain on-follow")
+    await room.say(OWNER, "!riffset on-follow warm strings x2 --global")
+    for words in ("not set", "auto"):
+        assert "on-follow is now not set" in await room.say(ADMIN, f"!riffset on-follow {words}")
+        assert "on-follow not set" in await room.say(MEMBER, "!riffset show")
+        answer = await room.say(ADMIN, "!riffset reset on-follow")
+        assert "what applies is warm strings x2" in answer
+
+
 async def test_rules_are_never_told_in_public(room: Room) -> None:
     for name, rest in (("riffset", "add blocked-words zonk"), ("riffset", "show blocked-words")):
         reply = await room.commands.answer(MODERATOR, name, rest)

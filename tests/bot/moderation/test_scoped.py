@@ -100,6 +100,7 @@ async def test_everything_outlives_a_restart_and_is_in_the_log(
     ("key", "value", "words"),
     [
         ("steps", "-1", "steps has to be a whole number from 1 to 100 or auto, not -1."),
+        ("reward-riff", "2e6", "a whole number from 0 to 1000000, not 2e6."),
         ("steps", "1e9", "steps has to be a whole number from 1 to 100 or auto, not 1e9."),
         ("steps", "2.5", "whole number"),
         ("steps", "nan", "whole number"),

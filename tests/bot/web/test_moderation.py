@@ -50,6 +50,15 @@ async def test_every_setting_is_on_the_page(site: Site) -> None:
     assert seen == set(KEYS)
 
 
+async def test_a_text_that_is_not_set_is_an_empty_field(site: Site) -> None:
+    await sign_in(site)
+    text = {"type": "text", "unset": "not set"}
+    for value, wanted in (("warm strings", "warm strings"), ("", "not set")):
+        data = {"scope": "community", "key": "on-follow", "value": value}
+        setting = shown((await put(site, data))[1])["on-follow"]
+        assert (setting["value"], setting["control"]) == (wanted, text)
+
+
 @pytest.mark.parametrize(
     ("method", "path", "data"),
     [

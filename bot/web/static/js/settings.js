@@ -103,7 +103,7 @@ function row(setting) {
   );
 }
 
-function control({ control: { type, choices }, value, entries }, id) {
+function control({ control: { type, choices, unset }, value, entries }, id) {
   if (type === "choice") {
     const options = choices.map((one) => make("option", { value: one, textContent: one }));
     const select = make("select", { id }, ...options);
@@ -114,7 +114,10 @@ function control({ control: { type, choices }, value, entries }, id) {
     return make("textarea", { id, spellcheck: false, value: entries.join("\n") });
   }
   const mode = type === "number" ? "decimal" : "text";
-  return make("input", { id, type: "text", inputMode: mode, autocomplete: "off", value });
+  const input = make("input", { id, type: "text", inputMode: mode, autocomplete: "off", value });
+  // An empty field, so that nobody has to delete words that are no value.
+  if (unset) Object.assign(input, { placeholder: unset, value: value === unset ? "" : value });
+  return input;
 }
 
 function whence({ source, limited, adds_up }) {
