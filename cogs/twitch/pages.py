@@ -33,6 +33,7 @@ ROLES: dict[str, tuple[Role, ...]] = {
     "channel": ("channel",),
     "both": ("bot", "channel"),
 }
+_OVERVIEW = ("/twitch", "Twitch")
 _WHO = {
     "bot": "Sign in with the account that shall speak in chat.",
     "channel": "Sign in with the account whose channel the bot shall serve.",
@@ -75,14 +76,19 @@ class Pages:
         link = f"{self._base(request)}/twitch/invitation/{code}"
         return _page(
             "Twitch",
-            f"<ul>{rows}</ul>"
-            '<p><a href="/twitch/sign-in/bot">Sign in the bot</a> · '
-            '<a href="/twitch/sign-in/channel">Sign in a channel</a> · '
-            '<a href="/twitch/sign-in/both">One account for both</a></p>'
-            "<p>To let another broadcaster sign in, send them this link; it works once, for a "
-            f"week:<br><code>{html.escape(link)}</code></p>"
-            f"<p>Address to register with your application at Twitch:<br>"
-            f"<code>{html.escape(self._redirect(request))}</code></p>",
+            f'<ul class="cards">{rows}</ul>'
+            '<h2>Sign in</h2><p class="actions">'
+            '<a class="action" href="/twitch/sign-in/bot">The bot</a>'
+            '<a class="action" href="/twitch/sign-in/channel">A channel</a>'
+            '<a class="action" href="/twitch/sign-in/both">One account for both</a></p>'
+            '<p class="aside">The bot is who speaks in chat; a channel is where it listens.</p>'
+            "<h2>Invite a broadcaster</h2>"
+            "<p>Send them this link. It works once, for a week; every visit to this page makes "
+            f"a new one.</p><p><code>{html.escape(link)}</code></p>"
+            "<h2>Application at Twitch</h2>"
+            "<p>At dev.twitch.tv/console, enter this as the OAuth redirect URL:</p>"
+            f"<p><code>{html.escape(self._redirect(request))}</code></p>",
+            back=("/", "Studio"),
         )
 
     async def explain(self, request: web.Request) -> web.Response:
@@ -127,22 +133,25 @@ class Pages:
             if until < time.monotonic() or request.cookies.get(f"{COOKIE}_invited") == code:
                 del self._invitations[code]
         name = html.escape(account.login)
-        return _page("Signed in", f"<p>{name} is signed in. You can close this page.</p>")
+        text = f"<p><strong>{name}</strong> is signed in. You can close this page.</p>"
+        return _page("Signed in", text, back=_OVERVIEW if self._is_owner(request) else None)
 
     def _explained(self, request: web.Request, role: str) -> web.Response:
         roles = ROLES[role]
         browser = request.cookies.get(COOKIE) or secrets.token_urlsafe(24)
         url = self._sign_in.begin(roles, self._redirect(request), browser, request.host)
         items = "".join(
-            f"<li><code>{html.escape(scope)}</code>: to {html.escape(reason)}</li>"
+            f"<li><span>{html.escape(reason)}</span><code>{html.escape(scope)}</code></li>"
             for scope, reason in needed(roles).items()
         )
         response = _page(
             "Sign in with Twitch",
             f"<p>{_WHO[role]} Twitch will ask whether the bot may have these permissions, and "
-            f"nothing else:</p><ul>{items}</ul>"
-            f'<p><a href="{html.escape(url)}">Go on to Twitch</a></p>'
-            "<p>You can take them back at any time on twitch.tv, under Settings, Connections.</p>",
+            f'nothing else:</p><ul class="reasons">{items}</ul>'
+            f'<p class="actions"><a class="action main" href="{html.escape(url)}">Go on to Twitch'
+            '</a></p><p class="aside">You can take permissions back at any time on '
+            "twitch.tv, under Settings, Connections.</p>",
+            back=None if "code" in request.match_info else _OVERVIEW,
         )
         # Lax, so that it comes along when Twitch sends the browser back.
         options = {"httponly": True, "samesite": "Lax", "max_age": 3600, "path": "/twitch"}
@@ -178,12 +187,23 @@ class Pages:
 
 def _row(account: Account, stage: str) -> str:
     state = "not accepted by Twitch any more: sign in again" if account.lost else "signed in"
+    kind = ' class="lost"' if account.lost else ""
     roles = " and ".join(account.roles)
-    shown = f"<br>Stage for OBS: <code>{html.escape(stage)}</code>" if stage else ""
-    return f"<li>{html.escape(account.login)} ({roles}): {state}{shown}</li>"
+    address = html.escape(stage)
+    links = (
+        f"<p>Stage for OBS: <code>{address}</code></p>"
+        f'<p class="aside">If OBS may start before Riffbot, <a href="{address}/obs.html">save this '
+        "file</a> and choose it in OBS as <em>Local file</em>.</p>"
+    )
+    shown = links if stage else ""
+    return f"<li{kind}><p>{html.escape(account.login)} ({roles}): {state}</p>{shown}</li>"
 
 
-def _page(title: str, body: str, status: int = 200) -> web.Response:
+def _page(
+    title: str, body: str, status: int = 200, back: tuple[str, str] | None = None
+) -> web.Response:
+    """A page of text; `back` is the address and name of the page above it."""
+    above = f'<p class="back"><a href="{back[0]}">\u2190 {back[1]}</a></p>' if back else ""
     return web.Response(
         text=(
             '<!doctype html><html lang="en"><meta charset="utf-8">'
@@ -192,7 +212,7 @@ def _page(title: str, body: str, status: int = 200) -> web.Response:
             '<link rel="icon" href="/static/favicon.svg">'
             '<link rel="stylesheet" href="/static/css/tokens.css">'
             '<link rel="stylesheet" href="/static/css/plain.css">'
-            f"<main><h1>{html.escape(title)}</h1>{body}</main></html>"
+            f"<main>{above}<h1>{html.escape(title)}</h1>{body}</main></html>"
         ),
         status=status,
         content_type="text/html",
