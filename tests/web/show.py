@@ -48,12 +48,23 @@ _STEPS_A_BEAT = 4
 _PATIENCE = 240.0
 
 
+class Quartz(SystemClock):
+    """The computer's own clock, but for a pace of its own: 1.01 gains a second in a hundred."""
+
+    def __init__(self, pace: float) -> None:
+        self._pace, self._began = pace, super().monotonic()
+
+    def monotonic(self) -> float:
+        """Seconds, at that pace."""
+        return self._began + self._pace * (super().monotonic() - self._began)
+
+
 class Show:
     """A house with its web server on an event loop in another thread; Playwright has this one."""
 
-    def __init__(self, folder: Path, drawing: float = 0.1) -> None:
-        """`drawing`: seconds that the worker takes for a clip."""
-        self._folder, self._drawing = folder, drawing
+    def __init__(self, folder: Path, drawing: float = 0.1, pace: float = 1.0) -> None:
+        """`drawing`: seconds that the worker takes for a clip. `pace`: of the server's clock."""
+        self._folder, self._drawing, self._pace = folder, drawing, pace
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._ready = threading.Event()
@@ -145,7 +156,8 @@ class Show:
 
     async def _run(self) -> None:
         """All of the bot but the worker, which is `_draw_all`."""
-        kit = await open_kit(self._folder / "riffbot.sqlite3", cast(HandClock, SystemClock()))
+        clock = cast(HandClock, Quartz(self._pace))
+        kit = await open_kit(self._folder / "riffbot.sqlite3", clock)
         async with open_house(kit, self._folder, port=0) as house:
             self.services, self.chat = house.services, house.chat
             self.web = await self._serve(0)

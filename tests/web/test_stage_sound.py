@@ -31,6 +31,9 @@ MOST_JUMP = 1.5
 LOUDNESS = -16.0
 LONGEST = 900
 """Seconds of sound after which a test gives up on changes."""
+DRIFT = 0.01
+ASTRAY = round(0.03 * SAMPLE_RATE)
+"""Samples that the page may be from where the clocks, which it sees with noise, say."""
 PROMPTS = ("lo-fi beat", "techno synth", "soft organ", "jazz trio at midnight")
 
 
@@ -120,6 +123,44 @@ def test_half_a_minute_of_votes_sounds_as_the_timeline_says(browser: Browser, sh
     for join in joins[1:]:
         assert join["actual"] == join["planned"] and join["spare"] > 0, join
     check_sound(recording, joins, show.entered, show.session.sounds)
+
+
+PAGES_CLOCK = """
+const [now, wait] = [performance.now.bind(performance), setTimeout];
+performance.now = () => PACE * now();
+// The median of a minute of pongs follows half a minute later; in a test, of three seconds.
+window.setTimeout = (call, ms, ...rest) => wait(call, ms === 2000 ? 100 : ms, ...rest);
+"""
+
+
+def test_it_stays_on_the_servers_clock_while_all_clocks_part(
+    browser: Browser, tmp_path: Path
+) -> None:
+    """The server's clock gains on the sound card's, and the page's own loses."""
+    with open_show(tmp_path, pace=1 + DRIFT) as show:
+        show.says("mod", "!live start")
+        show.says("ann", f"!vote {PROMPTS[0]}")
+        page = recording_page(browser)
+        page.add_init_script(PAGES_CLOCK.replace("PACE", str(1 - DRIFT / 2)))
+        page.goto(show.url)
+        # Nobody votes from here on: what keeps up is the loop, by joining itself.
+        wait_for(page, "report.slips > 3", 90)
+        report = page.evaluate("riffbotStage.report")
+        joins = report["joins"]
+        wait_until_recorded(page, (joins[-1]["actual"] - report["started"]) / SAMPLE_RATE + 3)
+        recording = recorded(page, since=report["started"])
+        page.close()
+        # The first looks, while the page is still loading, are the noisiest; so from slip to slip.
+        slips = [join for before, join in pairwise(joins) if before["number"] == join["number"]]
+        first, last = slips[0], slips[-1]
+        moved = first["base"] - last["base"]
+        drift = DRIFT * (last["actual"] - first["actual"])
+        assert drift > 2 * ASTRAY
+        assert moved == pytest.approx(drift, abs=ASTRAY)
+        assert report["late"] == 0
+        for join in joins[1:]:
+            assert join["actual"] == join["planned"] and join["spare"] > 0, join
+        check_sound(recording, joins, show.entered, show.session.sounds)
 
 
 class WholeBot(Show):
