@@ -2,9 +2,10 @@
 
 A checkpoint may carry a few hundred loops of our own composer, as latents: `seeds.safetensors`
 (`latents` uint8 (n, channels, h, w), `low` and `span` float32 (channels,), `embeddings` float16
-(n, width)) and `seeds.json` (a list of caption, style and beats). Noise is laid over the loop whose
-caption is nearest to the prompt, so that rhythm and arrangement are there from the start (the idea
-of Riffusion's seed images; Meng et al., "SDEdit", 2022).
+(n, width), and if there is one `whitening` float16 (width, width)) and `seeds.json` (a list of
+caption, style and beats). Noise is laid over the loop whose style is nearest to the prompt, so that
+rhythm and arrangement are there from the start (the idea of Riffusion's seed images; Meng et al.,
+"SDEdit", 2022).
 """
 
 from __future__ import annotations
@@ -31,9 +32,9 @@ _LEVELS = 255
 _BEATS_WEIGHT = 0.5
 """Cosine similarity that an octave of tempo is worth."""
 _FITTING = 3
-_MARGIN = 0.18
-"""How much worse than the best a loop may fit and still be picked: about as far as the second loop
-of the style that was asked for, and nearer than another instrument."""
+_MARGIN = 0.1
+"""How much worse than the best a loop may fit and still be picked: not so much that another style's
+comes in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,26 +50,53 @@ class SeedLoops:
     """The seed loops of a checkpoint; may be empty."""
 
     def __init__(
-        self, loops: Sequence[SeedLoop], latents: Tensor, low: Tensor, span: Tensor, axes: Tensor
+        self,
+        loops: Sequence[SeedLoop],
+        latents: Tensor,
+        low: Tensor,
+        span: Tensor,
+        embeddings: Tensor,
+        whitening: Tensor | None = None,
     ) -> None:
         """Keep quantised latents (n, c, h, w), their range by channel, embeddings (n, width)."""
         self.loops = tuple(loops)
-        self._latents, self._low, self._span, self._embeddings = latents, low, span, axes
-        self._centre = axes.float().mean(0) if len(axes) else torch.zeros(axes.shape[1])
-        self._axes = functional.normalize(axes.float() - self._centre, dim=-1)
+        self._latents, self._low, self._span, self._embeddings = latents, low, span, embeddings
+        self._whitening = whitening
+        width = embeddings.shape[1]
+        unit = functional.normalize(embeddings.float(), dim=-1)
+        self._centre = unit.mean(0) if len(embeddings) else torch.zeros(width)
+        self._axes = self._directions(embeddings)
         self._beats = torch.tensor([float(loop.beats) for loop in loops])
+
+    def _directions(self, embeddings: Tensor) -> Tensor:
+        """Where embeddings (…, width) lie, seen from the middle of all loops'."""
+        apart = functional.normalize(embeddings.float(), dim=-1) - self._centre
+        if self._whitening is not None:
+            apart = apart @ self._whitening.float()
+        return functional.normalize(apart, dim=-1)
 
     def __len__(self) -> int:
         return len(self.loops)
 
     @classmethod
-    def pack(cls, loops: Sequence[SeedLoop], latents: Tensor, embeddings: Tensor) -> SeedLoops:
-        """Quantise latents (n, channels, h, w) to 8 bits; embeddings have shape (n, width)."""
+    def pack(
+        cls,
+        loops: Sequence[SeedLoop],
+        latents: Tensor,
+        embeddings: Tensor,
+        whitening: Tensor | None = None,
+    ) -> SeedLoops:
+        """Quantise latents (n, channels, h, w) to 8 bits; embeddings have shape (n, width).
+
+        `whitening` (width, width) is applied to embeddings before they are compared: what captions
+        of one style differ in should count for little.
+        """
         low = latents.amin((0, 2, 3))
         span = (latents.amax((0, 2, 3)) - low).clamp(min=1e-6)
         unit = (latents - low[:, None, None]) / span[:, None, None]
         packed = (unit * _LEVELS).round().to(torch.uint8)
-        return cls(loops, packed, low, span, embeddings.to(torch.float16))
+        half = None if whitening is None else whitening.to(torch.float16)
+        return cls(loops, packed, low, span, embeddings.to(torch.float16), half)
 
     @classmethod
     def load(cls, folder: Path) -> SeedLoops:
@@ -84,20 +112,23 @@ class SeedLoops:
             told = json.loads((folder / CAPTIONS).read_text("utf-8"))
             loops = [SeedLoop(**one) for one in told]
             stored = load_file(folder / WEIGHTS)
-            parts = [stored[name] for name in ("latents", "low", "span", "embeddings")]
+            latents, embeddings = stored["latents"], stored["embeddings"]
+            low, span = stored["low"], stored["span"]
         except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
             raise CheckpointError(
                 f"The seed loops in {folder} cannot be read; fetch {WEIGHTS} and {CAPTIONS} again,"
                 " or delete both to do without."
             ) from error
-        if not len(loops) == len(parts[0]) == len(parts[3]):
+        if not len(loops) == len(latents) == len(embeddings):
             raise CheckpointError(f"{CAPTIONS} and {WEIGHTS} in {folder} do not belong together.")
-        return cls(loops, *parts)
+        return cls(loops, latents, low, span, embeddings, stored.get("whitening"))
 
     def save(self, folder: Path) -> None:
         """Write both files into a checkpoint folder."""
         tensors = {"latents": self._latents, "low": self._low, "span": self._span,
                    "embeddings": self._embeddings}  # fmt: skip
+        if self._whitening is not None:
+            tensors["whitening"] = self._whitening
         save_file({name: value.contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
         lines = ",\n".join(json.dumps(asdict(loop)) for loop in self.loops)
         (folder / CAPTIONS).write_text(f"[\n{lines}\n]\n", "utf-8")
@@ -132,7 +163,7 @@ class SeedLoops:
         return self.latents(fitting[pick % len(fitting)])
 
     def _scores(self, embedding: Tensor, beats: int | None) -> Tensor:
-        score = self._axes @ functional.normalize(embedding.float() - self._centre, dim=-1)
+        score = self._axes @ self._directions(embedding)
         if beats is not None:
             score = score - _BEATS_WEIGHT * (self._beats / beats).log2().abs()
         return score
