@@ -28,6 +28,7 @@ from generation.request import (
     Side,
     Source,
 )
+from generation.sampler import sample
 from generation.seeds import SeedLoop, SeedLoops, prompt_embedding
 from generation.spectrogram import params_from_image
 from generation.tags import read_tags
@@ -243,14 +244,35 @@ def test_a_picture_that_cannot_be_decoded_whole_is_decoded_in_small_tiles(
     assert np.abs(grey(outcome[0]) - grey(whole)).max() <= 2
 
 
+def test_a_batch_that_does_not_fit_is_made_in_parts(
+    quick: Engine, clips: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[int] = []
+
+    def short_of_memory(checkpoint: Any, frames: Any, *rest: Any) -> torch.Tensor:
+        sizes.append(len(frames))
+        if len(frames) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return sample(checkpoint, frames, *rest)
+
+    monkeypatch.setattr("generation.artist.sample", short_of_memory)
+    short = replace(REQUEST, steps=1, length=Length(2.56))
+    tasks = [Task(replace(short, seed=seed), clips, f"t{seed}", ignore) for seed in range(4)]
+    outcomes = list(climb(quick.make_batch, quick.relieve, tasks, fresh=True))
+    assert [task.stem for task, _ in outcomes] == ["t0", "t1", "t2", "t3"]
+    assert all(isinstance(outcome, list) for _, outcome in outcomes)
+    assert sizes == [4, 4, 2, 2]
+
+
 def test_previews_are_drawn_when_they_are_asked_for(engine: Engine, clips: Path) -> None:
     seen: list[bytes] = []
-    task = Task(replace(REQUEST, steps=3), clips, "x", ignore, lambda look: seen.append(look()))
+    request = replace(REQUEST, steps=3, start="noise")
+    task = Task(request, clips, "x", ignore, lambda look: seen.append(look()))
     engine.make_batch([task])
     assert len(seen) == 3
     with Image.open(io.BytesIO(seen[-1])) as image:
         assert image.size == (64, 64)
-    [clip] = engine.make(replace(REQUEST, steps=3), clips, "y", ignore)
+    [clip] = engine.make(request, clips, "y", ignore)
     small = Image.fromarray(grey(clip).astype(np.uint8)).resize((64, 64), Image.Resampling.BOX)
     with Image.open(io.BytesIO(seen[-1])) as image:
         shown = np.asarray(image.convert("L")).astype(float)

@@ -72,22 +72,6 @@ async def test_it_makes_cancels_refuses_dies_and_comes_back(clips: Path) -> None
     assert watched.worker.pid is None
 
 
-@pytest.mark.usefixtures("one_heap")
-@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit that allocations run into")
-async def test_a_batch_that_does_not_fit_is_made_in_parts(
-    clips: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    """Four at once decode in 300 MiB, one takes 60, and there are 150."""
-    async with living(tight(150), clips) as watched:
-        pid = await watched.ready()
-        request = replace(SHORT, length=Length(2.56))
-        orders = [order(watched, name, request) for name in "abcd"]
-        made = await outcomes(watched.worker.make_batch(orders))
-        assert all(isinstance(end, list) for end in made), made
-        assert watched.worker.pid == pid
-    assert "out of memory with 4 at once" in capfd.readouterr().err
-
-
 @pytest.mark.soak
 @pytest.mark.usefixtures("one_heap")
 @pytest.mark.skipif(sys.platform != "linux", reason="needs a limit that allocations run into")

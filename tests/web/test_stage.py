@@ -134,7 +134,8 @@ def test_it_never_flashes(browser: Browser, show: Show, complaints: list[str], m
     # General flashes are changes of a tenth over a quarter of the picture (WCAG 2.3.1); this
     # stays below half of that over any tenth of it.
     changes = np.abs(np.diff(np.array(levels), axis=0))
-    assert np.quantile(changes, 0.9, axis=(1, 2)).max() < MOST_FLICKER
+    # A flash is a pair of opposing changes: the picture that appears at last is none.
+    assert (np.quantile(changes, 0.9, axis=(1, 2)) >= MOST_FLICKER).sum() <= 1
     page.close()
 
 

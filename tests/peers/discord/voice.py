@@ -46,6 +46,10 @@ class Packet:
     opus: bytes
 
 
+_EARLY = 25
+"""Packets, half a second of sound."""
+
+
 class Call:
     """One voice connection of the bot."""
 
@@ -54,6 +58,7 @@ class Call:
         self.key = secrets.token_bytes(32)
         self.identified = False
         self.has_spoken = False
+        self.early = 0
         self.last_nonce = -1
 
 
@@ -247,7 +252,9 @@ class Voice(asyncio.DatagramProtocol):
             self._wrong("a packet that cannot be decrypted")
             return
         number = int.from_bytes(nonce, "big")
-        if kind != 0x8078 or not call.has_spoken or number <= call.last_nonce:
+        # The word that somebody speaks comes by another socket, and may be read a little later.
+        call.early += not call.has_spoken
+        if kind != 0x8078 or call.early > _EARLY or number <= call.last_nonce:
             self._wrong(f"packet {sequence}: type {kind:#x}, nonce {number}")
         call.last_nonce = number
         self.packets.append(Packet(ssrc, sequence, timestamp, opus))
