@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from generation.training.compose import STYLES, Piece
+from generation.training.compose import STYLES, Piece, Style
 from generation.training.compose.instruments import INSTRUMENTS
 from generation.training.compose.score import LOOP_SECONDS
 from generation.training.compose.theory import NOTE_NAMES
@@ -130,9 +130,17 @@ def caption(facts: ClipFacts, rng: np.random.Generator) -> str:
             return text
 
 
+def _name(style: Style, rng: np.random.Generator) -> str:
+    """Say the style: by its own name, by another of them, or by what it reminds of."""
+    chance = rng.random()
+    if chance < 0.25:
+        return style.name
+    return _one(rng, style.phrases if style.phrases and chance > 0.6 else style.says)
+
+
 def _draw_caption(facts: ClipFacts, rng: np.random.Generator) -> str:
     style = STYLES[facts.style]
-    main = _one(rng, style.says) if rng.random() < 0.75 else facts.style
+    main = _name(style, rng)
     instruments = _instrument_words(facts, rng)
     words = [main]
     # sometimes only the instruments are asked for; a solo is its instrument anyway

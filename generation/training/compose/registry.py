@@ -6,8 +6,11 @@ def bossa_nova(sketch: Sketch) -> None: ...
 
 from __future__ import annotations
 
+import functools
+import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from generation.training.compose.sketch import Sketch
 
@@ -16,16 +19,18 @@ from generation.training.compose.sketch import Sketch
 class Style:
     """What is known of a style besides its notes: mostly what people call it.
 
-    `says` are phrases that mean the style. Two kinds of phrases are kept out of all training
-    captions to judge generalisation: `reworded`, an ordinary one, and `unseen`, far-fetched ones.
-    `moods`, `places` and `eras` season captions; `weight` is how often the style is drawn; `beats`
-    lists the beat counts (in 5.12 s) that suit it.
+    `says` are phrases that mean the style, `phrases` many more of them, from `phrases.toml`: its
+    relatives, players, places, and what it is played for. Two kinds of phrases are kept out of all
+    training captions to judge generalisation: `reworded`, an ordinary one, and `unseen`,
+    far-fetched ones. `moods`, `places` and `eras` season captions; `weight` is how often the style
+    is drawn; `beats` lists the beat counts (in 5.12 s) that suit it.
     """
 
     name: str
     write: Callable[[Sketch], None]
     beats: tuple[int, ...]
     says: tuple[str, ...]
+    phrases: tuple[str, ...]
     reworded: tuple[str, ...]
     unseen: tuple[str, ...]
     moods: tuple[str, ...]
@@ -37,6 +42,11 @@ class Style:
 
 
 STYLES: dict[str, Style] = {}
+
+
+@functools.cache
+def _phrases() -> dict[str, list[str]]:
+    return tomllib.loads(Path(__file__).with_name("phrases.toml").read_text("utf-8"))
 
 
 def style(
@@ -66,6 +76,7 @@ def style(
             write,
             beats,
             (name, *kept),
+            tuple(_phrases().get(name, ())),
             reworded,
             unseen,
             moods,

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from generation.training.captions import ClipFacts, caption, facts_of, unseen_prompts
-from generation.training.compose import choose_style, compose
+from generation.training.compose import STYLES, choose_style, compose
 from generation.training.text.requests import free_request
 
 WORDNET = Path("/usr/share/wordnet")
@@ -28,11 +28,13 @@ def invent_facts(count: int, first_seed: int = 20_000_000) -> list[ClipFacts]:
     ]
 
 
-def captions(count: int, seed: int) -> list[str]:
-    """Return `count` captions of invented clips, five a clip."""
+def captions(count: int, seed: int) -> dict[str, str]:
+    """Return captions and the style of each: `count` of invented clips, and all that styles say."""
     rng = np.random.default_rng([seed, 1])
     facts = invent_facts(-(-count // 5))
-    return [caption(one, rng) for one in facts for _ in range(5)][:count]
+    drawn = {caption(one, rng): one.style for one in facts for _ in range(5)}
+    said = {text: style.name for style in STYLES.values() for text in (*style.says, *style.phrases)}
+    return {**drawn, **said}
 
 
 def free_requests(count: int, seed: int) -> list[str]:

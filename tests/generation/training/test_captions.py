@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import tomllib
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,7 +17,7 @@ from generation.training.captions import (
     tempo_words,
     unseen_prompts,
 )  # fmt: skip
-from generation.training.compose import STYLES, compose
+from generation.training.compose import STYLES, compose, registry
 from generation.training.text.corpus import free_requests
 
 
@@ -65,3 +67,22 @@ def test_tempo_words_are_true(beats: int) -> None:
 def test_facts_survive_json() -> None:
     facts = facts_of(compose("samba", 9), "fluidr3")
     assert ClipFacts.from_json(json.loads(json.dumps(facts.to_json()))) == facts
+
+
+def test_phrases_are_of_known_styles_and_of_one_each() -> None:
+    path = Path(registry.__file__).with_name("phrases.toml")
+    told = tomllib.loads(path.read_text("utf-8"))
+    assert told.keys() == STYLES.keys()
+    everything = [phrase for style in STYLES.values() for phrase in style.phrases]
+    assert len(everything) == len(set(everything)) > 4000
+    assert all(phrase == phrase.lower().strip() and phrase.isascii() for phrase in everything)
+    held_out = [phrase for phrase, _ in (*reworded_prompts(), *unseen_prompts())]
+    assert not [phrase for phrase in everything if any(one in phrase for one in held_out)]
+
+
+def test_captions_call_a_style_by_all_its_phrases() -> None:
+    facts = facts_of(compose("techno", 5), "none")
+    rng = np.random.default_rng(6)
+    texts = " | ".join(caption(facts, rng) for _ in range(4000))
+    said = [phrase for phrase in STYLES["techno"].phrases if phrase in texts]
+    assert len(said) == len(STYLES["techno"].phrases)

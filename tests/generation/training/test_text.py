@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from transformers import CLIPTextModel, CLIPTokenizer
 
 from generation.training.text import corpus
-from generation.training.text.distil import make_trainer, start_from_tokens
+from generation.training.text.distil import make_trainer, naming_loss, start_from_tokens
 from generation.training.text.encoder import load_text, new_encoder, save_encoder, tokenize
 from generation.training.text.probe import probe
 from generation.training.text.tokenizer import MAX_TOKENS, save_tokenizer, train_tokenizer
@@ -75,12 +75,24 @@ def test_the_saved_encoder_loads_everywhere(tokenizer: CLIPTokenizer, tmp_path: 
 def prepared(folder: Path, tokenizer: CLIPTokenizer) -> torch.Tensor:
     folder.mkdir()
     (folder / "texts.json").write_text(json.dumps(TEXTS[:7]))
+    styles = ["lo-fi hip hop", "jazz trio", "guitar solo", None, "violin solo", None, "techno"]
+    (folder / "styles.json").write_text(json.dumps(styles))
     target = np.random.default_rng(0).standard_normal((7, 384)).astype(np.float32)
     target /= np.linalg.norm(target, axis=1, keepdims=True)
     np.save(folder / "teacher.npy", target.astype(np.float16))
     return torch.from_numpy(
         np.random.default_rng(1).standard_normal((len(tokenizer), 384)).astype(np.float32) / 20
     )
+
+
+def test_captions_are_drawn_to_the_names_of_their_styles() -> None:
+    names = torch.eye(3, 8)
+    right, sure = naming_loss(5 * names, names, torch.arange(3))
+    wrong, lost = naming_loss(names.roll(1, 0), names, torch.arange(3))
+    none, nothing = naming_loss(names[:0], names, torch.arange(0))
+    assert float(right) < 1e-4 < 10 < float(wrong)
+    assert float(none) == 0
+    assert (sure["named"], lost["named"], nothing["named"]) == (1, 0, 0)
 
 
 def test_distilling_turns_the_student_to_its_teacher(
