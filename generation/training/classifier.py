@@ -7,6 +7,7 @@ soundfont that it never heard, and says how sure one may be of it.
 from __future__ import annotations
 
 import argparse
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -90,13 +91,16 @@ def train_judge(
     """Train (resuming) on disguised renders."""
     torch.manual_seed(8)
     judge = Judge()
-    small = torch.cat([shrink(clips.picture(i)[None]).half() for i in range(len(clips))])
     styles, present = labels(clips.facts)
+
+    @functools.cache
+    def small() -> Tensor:
+        return torch.cat([shrink(clips.picture(i)[None]).half() for i in range(len(clips))])
 
     def loss_of(step: int) -> tuple[Tensor, dict[str, float]]:
         rng, noise = step_rng(41, step)
-        rows = torch.from_numpy(rng.integers(len(small), size=batch))
-        named, heard = judge(disguise(small[rows].float(), noise))
+        rows = torch.from_numpy(rng.integers(len(clips), size=batch))
+        named, heard = judge(disguise(small()[rows].float(), noise))
         loss = nn.functional.cross_entropy(named, styles[rows], label_smoothing=0.05)
         heard_loss = nn.functional.binary_cross_entropy_with_logits(heard, present[rows])
         return loss + 5 * heard_loss, {}
