@@ -27,7 +27,7 @@ from tests.web.show import Show, open_show
 
 SILENT = 1e-4
 LONGEST_SILENCE = round(0.005 * SAMPLE_RATE)
-MOST_JUMP = 1.5
+MOST_JUMP = 2**0.5
 LOUDNESS = -16.0
 LONGEST = 900
 """Seconds of sound after which a test gives up on changes."""
@@ -224,7 +224,7 @@ def check_sound(
     expected = render(segments, sounds.of, first, end).mean(axis=0)
     assert np.abs(sound - expected).max() < 2e-3
     for before, after in pairwise(segments):
-        allowed = MOST_JUMP * max(usual_jump(before, sounds), usual_jump(after, sounds))
+        allowed = MOST_JUMP * max(largest_jump(before, sounds), largest_jump(after, sounds))
         window = recording.between(after.start - 32, after.start + after.fade + 32)
         assert np.abs(np.diff(window)).max() <= allowed, after.number
     mixed = [segment.start for segment in segments if segment.kind == "mix"]
@@ -249,7 +249,10 @@ def longest_silence(sound: FloatArray) -> int:
     return int(np.diff(loud).max(initial=0))
 
 
-def usual_jump(segment: Segment, sounds: Sounds) -> float:
-    """The 99.9th percentile of steps from sample to sample within a clip, as loud as it plays."""
+def largest_jump(segment: Segment, sounds: Sounds) -> float:
+    """The largest step from sample to sample within a clip, as loud as it plays.
+
+    Two clips that cross at equal power may come to √2 of it; a drum may stand in the crossing.
+    """
     waveform = sounds.of(segment.take).astype(np.float64) / 32768
-    return float(np.quantile(np.abs(np.diff(waveform, axis=1)), 0.999)) * segment.take.gain
+    return float(np.abs(np.diff(waveform, axis=1)).max()) * segment.take.gain
