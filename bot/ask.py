@@ -18,6 +18,7 @@ from generation.request import (
     Source,
     Start,
 )
+from generation.tempo import said_bpm
 
 T = TypeVar("T")
 How = Literal["again", "variation", "extend", "remix"]
@@ -80,7 +81,7 @@ class Ask:
             steps=_either(self.steps, sound.steps),
             guidance_scale=_either(self.guidance_scale, sound.guidance_scale),
             length=_either(self.length, sound.length if anew else None),
-            bpm=_either(self.bpm, sound.bpm if anew else None),
+            bpm=self._tempo(sound.bpm) if anew else self.bpm,
             clips=clips if self.clips is None else self.clips,
             sources=self.sources,
             strength=_either(self.strength, sound.strength if self.kind == "remix" else None),
@@ -94,6 +95,11 @@ class Ask:
             sampler=self.sampler,
             adapters=self.adapters,
         )
+
+    def _tempo(self, usual: float | None) -> float | None:
+        """The tempo that was asked for: by an option, in the prompt's own words, or nowhere."""
+        said = None if self.settled else said_bpm(self.prompt)
+        return _either(_either(self.bpm, said), usual)
 
     @classmethod
     def of(cls, request: GenerationRequest) -> Ask:

@@ -17,10 +17,11 @@ from generation.plan import Drawing
 from generation.prompts import PromptEncoder
 from generation.request import AdapterUse
 from generation.sampler import Frame, Sampling, decode, encode, initial_noise, preview, sample
-from generation.seeds import STRENGTH, SeedLoops, prompt_embedding
+from generation.seed_starts import SeedStarts
+from generation.seeds import STRENGTH, SeedLoops
 from generation.sources import Mask
 from generation.spectrogram import SpectrogramParams, exif_from_params
-from generation.tempo import NATIVE_WIDTH
+from generation.tempo import NATIVE_WIDTH, without_bpm
 
 _BATCH_LIMITS = {"cpu": 4, "mps": 4}
 _GPU_BATCH_LIMIT = 16
@@ -48,13 +49,14 @@ class Artist:
         """Draw pictures of the format `params`, some of them starting from `loops`."""
         self._checkpoint = checkpoint
         self._params = params
-        self._loops = loops
+        self._starts = SeedStarts(checkpoint, loops)
         self._encoder = PromptEncoder(checkpoint)
         self._tile: int | None = None
 
     def relieve(self, level: int) -> None:
         """Use less memory: from level 0 on forget embeddings, from 1 on decode in small tiles."""
         self._encoder.clear()
+        self._starts.clear()
         if level >= 1:
             self._tile = _TILE
 
@@ -114,6 +116,7 @@ class Artist:
         self._checkpoint.apply_adapters(uses)
         if self._checkpoint.adapters.applied != before:
             self._encoder.clear()
+            self._starts.clear()
 
     def _chunks(self, drawing: Drawing) -> int:
         return max(self._encoder.chunks(text) for text in (*self._texts(drawing), drawing.negative))
@@ -124,7 +127,7 @@ class Artist:
         if words is None or drawing.tempo is None:
             return [text for text, _ in drawing.prompts]
         tempo = words.format(bpm=drawing.tempo)
-        return [f"{text}{tempo}" for text, _ in drawing.prompts]
+        return [f"{without_bpm(text)}{tempo}" for text, _ in drawing.prompts]
 
     def _frame(self, drawing: Drawing, chunks: int) -> Frame:
         embeddings = [self._encoder.encode(text, chunks) for text in self._texts(drawing)]
@@ -134,7 +137,7 @@ class Artist:
         if canvas is not None:
             # A loop's canvas is a ring; so is an extension's.
             init = encode(self._checkpoint, canvas.grey[None])[0]
-        elif drawing.from_loop and len(self._loops):
+        elif drawing.from_loop and len(self._starts):
             init, strength = self._seed_loop(drawing), STRENGTH
         return Frame(
             noise=self._noise(drawing),
@@ -147,21 +150,16 @@ class Artist:
         )
 
     def _seed_loop(self, drawing: Drawing) -> torch.Tensor:
-        """The stored loops that fit the prompts, by their shares, repeated or cut to the width.
+        """The stored loops that fit the prompts, by their shares, in the drawing's tempo.
 
         One loop fading over another is what a morph sounds like; the strongest prompt's loop
         alone would change at once where two prompts change places.
         """
-        width = drawing.measure.width // self._checkpoint.downscale
-        beats = drawing.measure.beats
-        if beats is not None:
-            beats = max(1, round(beats * NATIVE_WIDTH / drawing.measure.width))
+        measure = drawing.measure
         mixed = torch.zeros(())
         for prompt, seed, share in drawing.loop_picks:
-            embedding = prompt_embedding(self._checkpoint, prompt)
-            mixed = mixed + share * self._loops.nearest(embedding, beats, pick=seed)
-        repeats = -(-width // mixed.shape[-1])
-        return mixed.repeat(1, 1, repeats)[..., :width]
+            mixed = mixed + share * self._starts.start(prompt, seed, measure.width, measure.beats)
+        return mixed
 
     def _noise(self, drawing: Drawing) -> torch.Tensor:
         checkpoint = self._checkpoint

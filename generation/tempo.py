@@ -8,10 +8,11 @@ change of pitch) until the loop is exactly as long as its beats.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import dataclass
 
 from generation.errors import BadRequestError
-from generation.loops import samples_per_beat, tempo_samples
+from generation.loops import FASTEST_BPM, SLOWEST_BPM, samples_per_beat, tempo_samples
 from generation.request import BEATS_PER_BAR, Length
 from generation.spectrogram import SpectrogramParams
 
@@ -22,6 +23,9 @@ NATIVE_WIDTH = 512
 
 FEWEST_BEATS = 4
 _MOST_STRETCH = 1 / 8
+_SAID_BPM = re.compile(
+    r"(?:(?<=[\s,])|\A)(?P<bpm>\d{2,3}(?:\.\d+)?)\s?-?bpm(?=[\s,.!?]|\Z)", re.IGNORECASE
+)
 _EASY_TEMPI = (47.0, 188.0)
 """4 to 16 beats in 512 columns: what the starter was trained on, in beats per minute."""
 
@@ -126,3 +130,17 @@ def _width(columns: float, multiple: int) -> int:
     if abs(columns / native - 1) <= _MOST_STRETCH and native % multiple == 0:
         return native
     return multiple * max(1, round(columns / multiple))
+
+
+def said_bpm(prompt: str) -> float | None:
+    """Return the tempo that a prompt names, such as "techno 128 bpm"; None if none can be kept."""
+    match = _SAID_BPM.search(prompt)
+    if match is None:
+        return None
+    bpm = float(match["bpm"])
+    return bpm if SLOWEST_BPM <= bpm <= FASTEST_BPM else None
+
+
+def without_bpm(prompt: str) -> str:
+    """Return a prompt without the tempo that it names, unless it says nothing else."""
+    return " ".join(_SAID_BPM.sub("", prompt).split()).strip(" ,") or prompt

@@ -14,7 +14,10 @@ from tqdm import tqdm
 from generation.checkpoint import Checkpoint, load_checkpoint
 from generation.prompts import PromptEncoder
 from generation.sampler import Frame, Sampling, decode, initial_noise, sample
-from generation.seeds import STRENGTH, SeedLoops, prompt_embedding
+from generation.seed_starts import SeedStarts
+from generation.seeds import STRENGTH, SeedLoops
+from generation.tempo import NATIVE_WIDTH, said_bpm
+from generation.training.compose.score import LOOP_SECONDS
 
 
 @dataclass(frozen=True)
@@ -39,10 +42,13 @@ def load(folder: Path) -> Checkpoint:
 def _starts(
     checkpoint: Checkpoint, stored: SeedLoops, prompts: Sequence[str], seeds: Sequence[int]
 ) -> list[Tensor | None]:
-    return [
-        stored.nearest(prompt_embedding(checkpoint, prompt), pick=seed)
-        for prompt, seed in zip(prompts, seeds, strict=True)
-    ]
+    loops = SeedStarts(checkpoint, stored)
+    starts: list[Tensor | None] = []
+    for prompt, seed in zip(prompts, seeds, strict=True):
+        bpm = said_bpm(prompt)
+        beats = None if bpm is None else round(bpm * LOOP_SECONDS / 60)
+        starts.append(loops.start(prompt, seed, NATIVE_WIDTH, beats))
+    return starts
 
 
 def draw(

@@ -1,4 +1,4 @@
-"""Choose the seed loops that a checkpoint carries: two of every style, of different tempi."""
+"""Choose the seed loops that a checkpoint carries, and teach it which style a prompt means."""
 
 from __future__ import annotations
 
@@ -10,76 +10,91 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from generation.seeds import SeedLoop, SeedLoops
+from generation.seeds import SeedLoop, SeedLoops, styles_of
+from generation.style_reader import StyleReader
 from generation.training.captions import ClipFacts, caption
+from generation.training.compose import STYLES
 from generation.training.latents import Latents
 from generation.training.text.encoder import load_text, tokenize
 
-PER_STYLE = 2
-_CAPTIONS = 24
+ENSEMBLE, OTHER = 3, 2
+"""Loops of an ensemble's style, and of a solo's or a noise's, which vary less."""
+_CAPTIONS = 50
 _NAMED = 12
-_SHRINKAGE = 0.3
+_AXES = 96
+_STEPS, _RATE, _DECAY, _SHARPNESS = 400, 0.02, 0.01, 12.0
 
 
-def choose(facts: list[ClipFacts], per_style: int = PER_STYLE) -> list[int]:
-    """Return the rows of up to `per_style` clips of every style, no two of one tempo if possible.
+def choose(facts: list[ClipFacts]) -> list[int]:
+    """Return the rows of the first few clips of every style, no two of one tempo if possible.
 
     The first clips are taken: no ear and no figure had a say.
     """
     chosen: list[int] = []
-    for style in dict.fromkeys(one.style for one in facts):
-        rows = [row for row, one in enumerate(facts) if one.style == style]
+    for name in dict.fromkeys(one.style for one in facts):
+        rows = [row for row, one in enumerate(facts) if one.style == name]
         first = list({facts[row].beats: row for row in reversed(rows)}.values())
         rest = [row for row in rows if row not in first]
-        chosen += (sorted(first) + rest)[:per_style]
+        style = STYLES[name]
+        count = ENSEMBLE if style.rhythmic and not style.solo else OTHER
+        chosen += (sorted(first) + rest)[:count]
     return sorted(chosen)
 
 
-@torch.inference_mode()
-def embed_captions(
+@torch.no_grad()
+def _embed(texts: Sequence[str], tokenizer: CLIPTokenizer, encoder: CLIPTextModel) -> Tensor:
+    """Return unit embeddings of texts, shape (n, width)."""
+    parts = [
+        encoder(input_ids=tokenize(tokenizer, texts[i : i + 64])).pooler_output
+        for i in range(0, len(texts), 64)
+    ]
+    return nn.functional.normalize(torch.cat(parts).float(), dim=-1)
+
+
+def fit_line(embeddings: Tensor, styles: Tensor, count: int) -> Tensor:
+    """Fit softmax regression to unit embeddings (n, width); returns (width + 1, count)."""
+    torch.manual_seed(7)
+    line = nn.Linear(embeddings.shape[1], count)
+    optimizer = torch.optim.AdamW(line.parameters(), lr=_RATE, weight_decay=_DECAY)
+    for _ in range(_STEPS):
+        scores = _SHARPNESS * line(embeddings)
+        loss = nn.functional.cross_entropy(scores, styles, label_smoothing=0.05)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+    return _SHARPNESS * torch.cat([line.weight.detach().T, line.bias.detach()[None]])
+
+
+def make_reader(
     facts: Sequence[ClipFacts],
+    names: Sequence[str],
     tokenizer: CLIPTokenizer,
     encoder: CLIPTextModel,
     rng: np.random.Generator,
-) -> Tensor:
-    """Return unit embeddings of a style's name and of captions of its clips, shape (n, width)."""
-    texts = [facts[0].style] * _NAMED
-    texts += [caption(facts[number % len(facts)], rng) for number in range(_CAPTIONS)]
-    pooled = encoder(input_ids=tokenize(tokenizer, texts)).pooler_output
-    return nn.functional.normalize(pooled.float(), dim=-1)
+) -> StyleReader:
+    """Teach a reader the styles `names` by what they are called and by captions of clips."""
+    called = [(phrase, number) for number, name in enumerate(names)
+              for phrase in (*STYLES[name].says, *STYLES[name].phrases)]  # fmt: skip
+    told = [(name, number) for number, name in enumerate(names)] * _NAMED
+    for number, name in enumerate(names):
+        clips = [one for one in facts if one.style == name]
+        told += [(caption(clips[i % len(clips)], rng), number) for i in range(_CAPTIONS)]
+    embeddings = _embed([text for text, _ in called + told], tokenizer, encoder)
+    styles = torch.tensor([number for _, number in called + told])
+    line = fit_line(embeddings, styles, len(names))
+    return StyleReader.remember(embeddings[: len(called)], styles[: len(called)], line, _AXES)
 
 
-def whitening_of(apart: Tensor) -> Tensor:
-    """Return the matrix (width, width) that makes differences `apart` (n, width) alike everywhere.
-
-    That is linear discriminant analysis (Fisher, 1936) with a covariance shrunk towards a sphere.
-    """
-    covariance = apart.T @ apart / len(apart)
-    sphere = covariance.trace() / len(covariance) * torch.eye(len(covariance))
-    root: Tensor = torch.linalg.cholesky(torch.linalg.inv(covariance + _SHRINKAGE * sphere))
-    return root
-
-
-def make_seed_loops(work: Path, per_style: int = PER_STYLE) -> SeedLoops:
+def make_seed_loops(work: Path) -> SeedLoops:
     """Pack seed loops from a training directory's latents and text encoder."""
     data = Latents(work / "clips", work / "latents")
     tokenizer, encoder = load_text(work / "text")
     rng = np.random.default_rng(51)
-    by_style: dict[str, list[ClipFacts]] = {}
-    for facts in data.facts:
-        by_style.setdefault(facts.style, []).append(facts)
-    told = {
-        style: embed_captions(facts, tokenizer, encoder, rng) for style, facts in by_style.items()
-    }
-    means = {style: embeddings.mean(0) for style, embeddings in told.items()}
-    apart = torch.cat([embeddings - means[style] for style, embeddings in told.items()])
-    whitening = whitening_of(apart)
-    rows = choose(data.facts, per_style)
+    rows = choose(data.facts)
     loops = [
         SeedLoop(caption(data.facts[row], rng), data.facts[row].style, data.facts[row].beats)
         for row in rows
     ]
-    embeddings = torch.stack([means[loop.style] for loop in loops])
+    reader = make_reader(data.facts, styles_of(loops), tokenizer, encoder, rng)
     latents = torch.from_numpy(data.values[rows].astype(np.float32))
-    # The scale means nothing: it is chosen to fit 16 bits.
-    return SeedLoops.pack(loops, latents, embeddings, whitening / whitening.abs().max())
+    return SeedLoops.pack(loops, latents, reader)

@@ -82,3 +82,14 @@ def test_an_extension_names_the_length_of_the_whole() -> None:
     request = ask.to_request(SETTINGS)
     assert (request.kind, request.side, request.length) == ("extend", "left", Length(8, "bars"))
     assert request.sources == (CLIP,)
+
+
+def test_a_tempo_in_the_prompts_own_words_counts_unless_an_option_names_another() -> None:
+    assert Ask("techno 128 bpm").to_request(SETTINGS).bpm == 128
+    assert Ask("techno 128 bpm", bpm=100).to_request(SETTINGS).bpm == 100
+    usual = replace(SETTINGS, sound=replace(SETTINGS.sound, bpm=90))
+    assert Ask("techno 128 bpm").to_request(usual).bpm == 128
+    assert Ask("techno").to_request(usual).bpm == 90
+    # What is repeated stays as it was, and what is built on a clip keeps the clip's tempo.
+    assert Ask("techno 128 bpm", settled=True).to_request(usual).bpm is None
+    assert Ask("techno 128 bpm", kind="remix", sources=(CLIP,)).to_request(usual).bpm is None

@@ -34,6 +34,7 @@ from generation.spectrogram import params_from_image
 from generation.tags import read_tags
 from generation.task import Task
 from generation.tiles import decode_in_tiles
+from tests.generation.styles import reader_of
 from tests.generation.tiny import tiny_checkpoint
 
 EarlierClip = tuple[Clip, dict[str, Source]]
@@ -425,7 +426,7 @@ def test_a_riff_starts_from_the_stored_loop_that_fits(clips: Path, tmp_path: Pat
     latents = torch.randn((2, 4, 64, 64), generator=torch.Generator().manual_seed(5))
     embeddings = torch.stack([prompt_embedding(checkpoint, prompt) for prompt in prompts])
     loops = [SeedLoop(prompt, prompt, 8) for prompt in prompts]
-    SeedLoops.pack(loops, latents, embeddings).save(tmp_path)
+    SeedLoops.pack(loops, latents, reader_of(embeddings)).save(tmp_path)
     stored = Engine(EngineOptions(checkpoint=str(tmp_path), inversion="fast"), checkpoint)
 
     def drawn(name: str, **changes: Any) -> np.ndarray:
@@ -446,7 +447,8 @@ def test_a_blend_fades_from_one_stored_loop_to_the_other(clips: Path, tmp_path: 
     prompts = ("rain", "techno")
     latents = torch.randn((2, 4, 64, 64), generator=torch.Generator().manual_seed(5))
     embeddings = torch.stack([prompt_embedding(checkpoint, prompt) for prompt in prompts])
-    SeedLoops.pack([SeedLoop(one, one, 8) for one in prompts], latents, embeddings).save(tmp_path)
+    loops = [SeedLoop(one, one, 8) for one in prompts]
+    SeedLoops.pack(loops, latents, reader_of(embeddings)).save(tmp_path)
     stored = Engine(EngineOptions(checkpoint=str(tmp_path), inversion="fast"), checkpoint)
     points = tuple(Point(prompt, seed=3) for prompt in prompts)
     blend = replace(REQUEST, kind="blend", points=points, clips=3, start="loop", seed=3)

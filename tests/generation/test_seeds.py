@@ -9,19 +9,20 @@ import torch
 from torch import Tensor
 
 from generation.errors import CheckpointError
-from generation.seeds import CAPTIONS, WEIGHTS, SeedLoop, SeedLoops
+from generation.seeds import CAPTIONS, WEIGHTS, SeedLoop, SeedLoops, styles_of
+from tests.generation.styles import reader_of
 
 
 def some_loops(count: int = 6) -> tuple[SeedLoops, Tensor, Tensor]:
-    """Loops of 4, 6, 8 … beats with random latents and embeddings, and what they were made of."""
+    """Loops of as many styles and 4, 6, 8 … beats, with random latents and embeddings."""
     generator = torch.Generator().manual_seed(0)
     latents = (
         torch.randn((count, 4, 8, 8), generator=generator)
         * torch.tensor([1, 2, 3, 0.5])[:, None, None]
     )
     embeddings = torch.randn((count, 16), generator=generator)
-    loops = [SeedLoop(f"loop {i}", "techno", 4 + 2 * i) for i in range(count)]
-    return SeedLoops.pack(loops, latents, embeddings), latents, embeddings
+    loops = [SeedLoop(f"loop {i}", f"style {i}", 4 + 2 * i) for i in range(count)]
+    return SeedLoops.pack(loops, latents, reader_of(embeddings)), latents, embeddings
 
 
 def test_what_is_saved_comes_back_nearly_whole(tmp_path: Path) -> None:
@@ -36,36 +37,39 @@ def test_what_is_saved_comes_back_nearly_whole(tmp_path: Path) -> None:
 
 
 def test_a_prompt_finds_its_own_loop(tmp_path: Path) -> None:
-    packed, latents, embeddings = some_loops()
+    packed, _, embeddings = some_loops()
     packed.save(tmp_path)
     stored = SeedLoops.load(tmp_path)
     for index, embedding in enumerate(embeddings):
         assert stored.ranked(2.5 * embedding)[0] == index
-        assert torch.allclose(stored.nearest(embedding), latents[index], atol=0.05)
+        for pick in range(3):
+            assert stored.choose(embedding, pick=pick) == index
 
 
-def test_an_asked_tempo_outweighs_a_small_difference_in_words() -> None:
-    loops = [SeedLoop("slow", "techno", 8), SeedLoop("fast", "techno", 16),
-             SeedLoop("other", "rain", 8)]  # fmt: skip
-    embeddings = torch.tensor([[1.0, 0.1, 0], [1.0, -0.1, 0], [-1.0, 0, 0]])
-    stored = SeedLoops.pack(loops, torch.zeros(3, 4, 2, 2), embeddings)
-    assert stored.ranked(torch.tensor([1.0, 0.1, 0]))[0] == 0
-    assert stored.ranked(torch.tensor([1.0, 0.1, 0]), beats=16)[0] == 1
+def of_two_styles() -> tuple[SeedLoops, Tensor]:
+    loops = [SeedLoop("slow", "techno", 8), SeedLoop("other", "rain", 8),
+             SeedLoop("fast", "techno", 16), SeedLoop("more", "techno", 8)]  # fmt: skip
+    embeddings = torch.eye(2, 5)
+    stored = SeedLoops.pack(loops, torch.zeros(4, 4, 2, 2), reader_of(embeddings))
+    return stored, embeddings
 
 
-def test_picking_goes_round_what_fits_about_as_well() -> None:
-    loops = [SeedLoop(name, name, 8) for name in ("a", "b", "c", "far", "away")]
-    embeddings = torch.tensor([[1, 0.1, 0], [1, 0, 0], [1, -0.1, 0], [0, 1, 0.3], [-1, 0.4, 0.0]])
-    latents = torch.rand(5, 4, 2, 2)
-    stored = SeedLoops.pack(loops, latents, embeddings)
-    prompt = torch.tensor([1.0, 0.05, 0])
-    best = stored.ranked(prompt)[:3]
-    assert sorted(best) == [0, 1, 2]
-    for pick in range(7):
-        assert torch.equal(stored.nearest(prompt, pick=pick), stored.latents(best[pick % 3]))
-    # Nothing else is near this one, so every seed gets it.
-    for pick in range(3):
-        assert torch.equal(stored.nearest(embeddings[3], pick=pick), stored.latents(3))
+def test_seeds_pick_in_turn_among_the_loops_of_a_style() -> None:
+    stored, (techno, rain) = of_two_styles()
+    assert [stored.choose(techno, pick=pick) for pick in range(5)] == [0, 2, 3, 0, 2]
+    assert {stored.choose(rain, pick=pick) for pick in range(5)} == {1}
+
+
+def test_an_asked_tempo_takes_the_loop_that_is_stretched_least() -> None:
+    stored, (techno, rain) = of_two_styles()
+    assert {stored.choose(techno, 15, pick) for pick in range(4)} == {2}
+    assert [stored.choose(techno, 9, pick) for pick in range(3)] == [0, 3, 0]
+    # The tempo never outweighs the style.
+    assert stored.choose(rain, 16) == 1
+
+
+def test_styles_are_listed_once_in_order() -> None:
+    assert styles_of(of_two_styles()[0].loops) == ["techno", "rain"]
 
 
 def test_a_folder_without_seed_loops_has_none(tmp_path: Path) -> None:
@@ -73,7 +77,7 @@ def test_a_folder_without_seed_loops_has_none(tmp_path: Path) -> None:
     assert len(none) == 0
     assert none.ranked(torch.ones(384)) == []
     with pytest.raises(CheckpointError, match="no seed loops"):
-        none.nearest(torch.ones(384))
+        none.choose(torch.ones(384))
 
 
 @pytest.mark.parametrize("damage", ["captions", "weights", "count"])

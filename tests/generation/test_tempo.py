@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from generation.errors import BadRequestError
 from generation.request import Length
 from generation.spectrogram import SpectrogramParams
-from generation.tempo import MAX_SECONDS, MIN_SECONDS, settle, settle_samples
+from generation.tempo import (
+    MAX_SECONDS,
+    MIN_SECONDS,
+    said_bpm,
+    settle,
+    settle_samples,
+    without_bpm,
+)
 
 PARAMS = SpectrogramParams()
 RATE = PARAMS.sample_rate
@@ -83,3 +90,23 @@ def test_what_cannot_be_settled_is_refused(
 ) -> None:
     with pytest.raises(BadRequestError, match=sentence):
         settle(length, bpm, PARAMS, 64)
+
+
+@pytest.mark.parametrize(
+    ("prompt", "bpm", "rest"),
+    [
+        ("techno 128 bpm", 128, "techno"),
+        ("128bpm techno", 128, "techno"),
+        ("jazz, 92.5 BPM, smoky", 92.5, "jazz, , smoky"),
+        ("house 120-bpm.", 120, "house ."),
+        ("94 bpm", 94, "94 bpm"),
+        ("techno", None, "techno"),
+        ("techno 999 bpm", None, "techno"),
+        ("route 66 bpmx", None, "route 66 bpmx"),
+        ("a128 bpm", None, "a128 bpm"),
+        ("(128 bpm:1.2) techno", None, "(128 bpm:1.2) techno"),
+    ],
+)
+def test_a_prompt_may_name_its_tempo(prompt: str, bpm: float | None, rest: str) -> None:
+    assert said_bpm(prompt) == bpm
+    assert without_bpm(prompt) == rest
