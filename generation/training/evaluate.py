@@ -53,6 +53,7 @@ WAYS: Mapping[str, Way] = {
     "8 steps, guidance 6": Way(8, guidance_scale=6),
     "12 steps of a seed loop": Way(12, seed_loops=True),
     "8 steps of a seed loop": Way(8, seed_loops=True),
+    "6 steps of a seed loop": Way(6, seed_loops=True),
     "4 steps of a seed loop": Way(4, seed_loops=True),
     "12 steps of a seed loop, strength 0.75": Way(12, seed_loops=True, strength=0.75),
 }
