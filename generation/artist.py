@@ -58,7 +58,7 @@ class Artist:
         self._encoder.clear()
         self._starts.clear()
         if level >= 1:
-            self._tile = _TILE
+            self._tile = self._starts.tile = _TILE
 
     def batches(self, drawings: Sequence[Drawing]) -> Iterator[list[int]]:
         """Indices of drawings that can be drawn together, in order of their first."""

@@ -26,6 +26,8 @@ class SeedStarts:
     def __init__(self, checkpoint: Checkpoint, loops: SeedLoops) -> None:
         """Choose among `loops` as the text encoder of `checkpoint` understands prompts."""
         self._checkpoint, self._loops = checkpoint, loops
+        self.tile: int | None = None
+        """Latent columns to decode at once where memory is short; None decodes all."""
         self._embedding = lru_cache(_PROMPTS)(self._embed)
         self._fitted = lru_cache(_STARTS)(self._fit)
 
@@ -67,7 +69,7 @@ class SeedStarts:
         if rest == 0 and beats == had * repeats:
             return latents.repeat(1, 1, repeats)
         device = self._checkpoint.device
-        picture = decode(self._checkpoint, latents[None].to(device))[0]
+        picture = decode(self._checkpoint, latents[None].to(device), tile=self.tile)[0]
         return encode(self._checkpoint, stretched(picture, had, beats, width)[None])[0].cpu()
 
 

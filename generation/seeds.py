@@ -137,7 +137,8 @@ class SeedLoops:
         fitting = (scores >= scores.max() - _MARGIN).nonzero().flatten().tolist()
         if beats is not None:
             off = {index: abs(math.log2(self.loops[index].beats / beats)) for index in fitting}
-            fitting = [index for index in fitting if off[index] == min(off.values())]
+            least = min(off.values())
+            fitting = [index for index in fitting if off[index] == least]
         return int(fitting[pick % len(fitting)])
 
     def _scores(self, embedding: Tensor) -> Tensor:

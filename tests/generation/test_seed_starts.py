@@ -84,3 +84,13 @@ def test_it_remembers_until_it_is_told_to_forget(starts: SeedStarts) -> None:
     again = starts.start("techno", 1, 512, 10)
     assert again is not first
     assert torch.equal(again, first)
+
+
+def test_short_of_memory_it_decodes_in_tiles(starts: SeedStarts) -> None:
+    whole = starts.start("techno", 2, 512, 10)
+    starts.clear()
+    starts.tile = 16
+    tiled = starts.start("techno", 2, 512, 10)
+    starts.tile = None
+    assert tiled is not whole
+    assert (tiled - whole).abs().mean() < 0.05 * whole.abs().mean()
