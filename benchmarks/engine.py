@@ -30,6 +30,7 @@ from typing import Any
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from generation.allocator import keep_freed_memory
 from generation.engine import Engine, EngineOptions
 from generation.request import GenerationRequest, Progress
 from generation.task import Task
@@ -152,6 +153,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, nargs="+", default=[4, 6, 8])
     parser.add_argument("--json", action="store_true", help="print the figures as JSON")
     options = parser.parse_args()
+    keep_freed_memory()  # as the worker does
     engine = Engine(
         EngineOptions(
             checkpoint=options.checkpoint, device=options.device, inversion=options.inversion

@@ -6,9 +6,11 @@ neighbouring samples looks around the end of the loop, so mastering never makes 
 
 from __future__ import annotations
 
+import functools
 import warnings
 
 import numpy as np
+import numpy.typing as npt
 import pyloudnorm
 import scipy.fft
 from scipy.ndimage import minimum_filter1d
@@ -63,20 +65,23 @@ def true_peak(waveform: FloatArray) -> float:
 def _peak_envelope(waveform: FloatArray) -> FloatArray:
     """For each sample, the highest absolute value in its neighbourhood, over all channels."""
     length = waveform.shape[1]
-    fine = _oversampled(waveform)
-    peaks = np.abs(fine).max(axis=0).reshape(length, _OVERSAMPLING)
-    # The points between this sample and the one before belong to both.
-    after, before = peaks.max(axis=1), np.roll(peaks[:, 1:].max(axis=1), 1)
-    return np.asarray(np.maximum(after, before), dtype=np.float32)
-
-
-def _oversampled(waveform: FloatArray) -> FloatArray:
-    length = waveform.shape[1]
     series = scipy.fft.rfft(waveform, axis=1)
-    if length % 2 == 0:
-        series[:, -1] *= 0.5
-    fine = scipy.fft.irfft(series, length * _OVERSAMPLING, axis=1)
-    return np.asarray(fine * np.float32(_OVERSAMPLING), dtype=np.float32)
+    between = np.zeros(length, dtype=np.float32)
+    # The points a quarter, a half and three quarters of a sample on: the same numbers as one
+    # long transform at four times the rate would give, in half the time.
+    for turn in _turns(length):
+        ahead = scipy.fft.irfft(series * turn, length, axis=1)
+        np.maximum(between, np.abs(ahead).max(axis=0), out=between)
+    # The points between this sample and the one before belong to both.
+    neighbours = np.maximum(between, np.roll(between, 1))
+    return np.asarray(np.maximum(np.abs(waveform).max(axis=0), neighbours), dtype=np.float32)
+
+
+@functools.lru_cache(maxsize=4)
+def _turns(length: int) -> tuple[npt.NDArray[np.complex64], ...]:
+    """By what to multiply a spectrum so that the sound is read parts of a sample ahead."""
+    turn = np.exp(2j * np.pi / (_OVERSAMPLING * length) * np.arange(length // 2 + 1))
+    return tuple((turn**part).astype(np.complex64) for part in range(1, _OVERSAMPLING))
 
 
 def limit(
@@ -88,19 +93,25 @@ def limit(
     length, so it is low enough everywhere and changes without a click. At the end a plain gain
     takes care of what little the changing gain itself has added.
     """
-    reach = max(1, int(_LOOKAHEAD_SECONDS * sample_rate))
     envelope = _peak_envelope(waveform)
     if envelope.max(initial=0.0) <= ceiling:
         return waveform
-    mode = "wrap" if loop else "nearest"
+    turned = _turned_down(waveform, envelope, sample_rate, ceiling, loop=loop)
+    return turned * np.float32(min(1.0, ceiling / true_peak(turned)))
+
+
+def _turned_down(
+    waveform: FloatArray, envelope: FloatArray, sample_rate: int, ceiling: float, *, loop: bool
+) -> FloatArray:
+    """A waveform with peak envelope `envelope` under a gain that changes smoothly."""
+    reach = max(1, int(_LOOKAHEAD_SECONDS * sample_rate))
     wanted = np.minimum(1.0, ceiling / np.maximum(envelope, 1e-12))
-    lowest = minimum_filter1d(wanted, 2 * reach + 1, mode=mode)
+    lowest = minimum_filter1d(wanted, 2 * reach + 1, mode="wrap" if loop else "nearest")
     smooth = np.hanning(2 * reach + 3)[1:-1]
     smooth /= smooth.sum()
     padded = np.pad(lowest, reach, mode="wrap" if loop else "edge")
     gain = oaconvolve(padded, smooth, mode="valid")
-    limited = np.asarray(waveform * gain.astype(np.float32), dtype=np.float32)
-    return limited * np.float32(min(1.0, ceiling / true_peak(limited)))
+    return np.asarray(waveform * gain.astype(np.float32), dtype=np.float32)
 
 
 def master(
@@ -134,17 +145,20 @@ def master(
     sound = np.asarray(waveform / np.float32(peak), dtype=np.float32)
     loudness = integrated_loudness(sound, sample_rate, loop=loop)
     ceiling = 10.0 ** (ceiling_dbtp / 20.0)
-    headroom = ceiling / true_peak(sound)
+    envelope = _peak_envelope(sound)
+    headroom = ceiling / float(envelope.max())
     if not np.isfinite(loudness):
         # Too quiet by the standard's gate to have a loudness: only make sure it does not clip.
         return np.asarray(sound * np.float32(min(peak, headroom)), dtype=np.float32)
     most = headroom * 10.0 ** (max_limiting_db / 20.0)
     gain = 10.0 ** ((target_lufs - loudness) / 20.0)
-    result = sound
-    for _ in range(_LIMITER_ROUNDS):
-        result = limit(sound * np.float32(min(gain, most)), sample_rate, ceiling, loop=loop)
-        if gain <= headroom or gain >= most:
+    if gain <= headroom:
+        return np.asarray(sound * np.float32(gain), dtype=np.float32)
+    for number in range(_LIMITER_ROUNDS):
+        level = np.float32(min(gain, most))
+        result = _turned_down(sound * level, envelope * level, sample_rate, ceiling, loop=loop)
+        if gain >= most or number == _LIMITER_ROUNDS - 1:
             break
         # Limiting took some loudness away: ask for that much more.
         gain *= 10.0 ** ((target_lufs - integrated_loudness(result, sample_rate, loop=loop)) / 20.0)
-    return result
+    return result * np.float32(min(1.0, ceiling / true_peak(result)))
