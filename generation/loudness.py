@@ -25,6 +25,7 @@ _BLOCK_SECONDS = 0.4
 _OVERSAMPLING = 4
 _LOOKAHEAD_SECONDS = 0.003
 _LIMITER_ROUNDS = 3
+_NEAR_ENOUGH = 0.05  # LU: nobody hears it
 
 
 def decibels(ratio: float) -> float:
@@ -159,6 +160,9 @@ def master(
         result = _turned_down(sound * level, envelope * level, sample_rate, ceiling, loop=loop)
         if gain >= most or number == _LIMITER_ROUNDS - 1:
             break
+        missing = target_lufs - integrated_loudness(result, sample_rate, loop=loop)
+        if missing < _NEAR_ENOUGH:
+            break
         # Limiting took some loudness away: ask for that much more.
-        gain *= 10.0 ** ((target_lufs - integrated_loudness(result, sample_rate, loop=loop)) / 20.0)
+        gain *= 10.0 ** (missing / 20.0)
     return result * np.float32(min(1.0, ceiling / true_peak(result)))
