@@ -15,7 +15,13 @@ from generation.errors import CheckpointError
 from generation.parts import read_json
 
 SEAL = "sha256.json"
-_SEALED_BESIDES = ("model_index.json", "riffbot.json", "seeds.json", "seeds.safetensors")
+_SEALED_BESIDES = (
+    "model_index.json",
+    "riffbot.json",
+    "phrases.json",
+    "seeds.json",
+    "seeds.safetensors",
+)
 _WORTH_REMEMBERING = 200_000_000
 _SETTLED = 10.0
 _SHA256 = re.compile("[0-9a-f]{64}")

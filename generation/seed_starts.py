@@ -28,7 +28,7 @@ class SeedStarts:
         self._checkpoint, self._loops = checkpoint, loops
         self.tile: int | None = None
         """Latent columns to decode at once where memory is short; None decodes all."""
-        self._embedding = lru_cache(_PROMPTS)(self._embed)
+        self._scores = lru_cache(_PROMPTS)(self._read)
         self._fitted = lru_cache(_STARTS)(self._fit)
 
     def __len__(self) -> int:
@@ -36,7 +36,7 @@ class SeedStarts:
 
     def clear(self) -> None:
         """Forget what was remembered: the text encoder has changed, or memory is short."""
-        self._embedding.cache_clear()
+        self._scores.cache_clear()
         self._fitted.cache_clear()
 
     def start(self, prompt: str, pick: int, width: int, beats: int | None = None) -> Tensor:
@@ -53,15 +53,15 @@ class SeedStarts:
             CheckpointError: there are no seed loops.
         """
         asked = None if beats is None else beats * NATIVE_WIDTH / width
-        index = self._loops.choose(self._embedding(prompt), asked, pick)
+        index = self._loops.choose(self._scores(prompt), asked, pick)
         had = float(self._loops.loops[index].beats)
         if beats is None:
             beats = max(1, round(had * width / NATIVE_WIDTH))
         had = near_octave(had, beats * NATIVE_WIDTH / width)
         return self._fitted(index, had, beats, width)
 
-    def _embed(self, prompt: str) -> Tensor:
-        return prompt_embedding(self._checkpoint, prompt)
+    def _read(self, prompt: str) -> Tensor:
+        return self._loops.scores(prompt, prompt_embedding(self._checkpoint, prompt))
 
     def _fit(self, index: int, had: float, beats: int, width: int) -> Tensor:
         latents = self._loops.latents(index)

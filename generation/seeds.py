@@ -1,11 +1,11 @@
 """Seed loops: small stored latents that a riff may start from instead of from noise.
 
 A checkpoint may carry a few hundred loops of our own composer, as latents: `seeds.safetensors`
-(`latents` uint8 (n, channels, h, w), `low` and `span` float32 (channels,), and the parts of a
-`StyleReader`) and `seeds.json` (a list of caption, style and beats; the reader's styles are those
-of the list, in order of their first loops). Noise is laid over a loop of the style that the prompt
-means, so that rhythm and arrangement are there from the start (the idea of Riffusion's seed images;
-Meng et al., "SDEdit", 2022).
+(`latents` uint8 (n, channels, h, w), `low` and `span` float32 (channels,), and `line`, a part of a
+`StyleReader`), `seeds.json` (a list of caption, style and beats) and `phrases.json` (a
+`PhraseBook`; its styles are those of the list, in order of their first loops). Noise is laid over a
+loop of the style that the prompt means, so that rhythm and arrangement are there from the start
+(the idea of Riffusion's seed images; Meng et al., "SDEdit", 2022).
 """
 
 from __future__ import annotations
@@ -23,9 +23,10 @@ from torch import Tensor
 
 from generation.checkpoint import Checkpoint
 from generation.errors import CheckpointError
+from generation.phrase_book import PhraseBook
 from generation.style_reader import StyleReader
 
-WEIGHTS, CAPTIONS = "seeds.safetensors", "seeds.json"
+WEIGHTS, CAPTIONS, PHRASES = "seeds.safetensors", "seeds.json", "phrases.json"
 STRENGTH = 0.6
 """How much of the schedule is drawn anew over a seed loop (see `generation/training/LOG.md`)."""
 
@@ -86,21 +87,30 @@ class SeedLoops:
             loops = [SeedLoop(**one) for one in told]
             stored = load_file(folder / WEIGHTS)
             latents, low, span = stored["latents"], stored["low"], stored["span"]
-            reader = StyleReader.from_tensors(stored)
-        except (OSError, ValueError, TypeError, KeyError, SafetensorError) as error:
+            reader = StyleReader(stored["line"], PhraseBook.load(folder / PHRASES))
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
             raise CheckpointError(
-                f"The seed loops in {folder} cannot be read; fetch {WEIGHTS} and {CAPTIONS} again,"
-                " or delete both to do without."
+                f"The seed loops in {folder} cannot be read; fetch {WEIGHTS}, {CAPTIONS} and"
+                f" {PHRASES} again, or delete all three to do without."
             ) from error
-        if len(loops) != len(latents) or len(styles_of(loops)) != reader.line.shape[1]:
-            raise CheckpointError(f"{CAPTIONS} and {WEIGHTS} in {folder} do not belong together.")
+        told_of = len(reader.book.styles), reader.line.shape[1]
+        if len(loops) != len(latents) or told_of != (len(styles_of(loops)),) * 2:
+            raise CheckpointError(
+                f"{CAPTIONS}, {PHRASES} and {WEIGHTS} in {folder} do not belong together."
+            )
         return cls(loops, latents, low, span, reader)
 
     def save(self, folder: Path) -> None:
-        """Write both files into a checkpoint folder."""
-        tensors = {"latents": self._latents, "low": self._low, "span": self._span}
-        if self._reader is not None:
-            tensors |= self._reader.tensors()
+        """Write the files into a checkpoint folder; without loops there are none."""
+        if self._reader is None:
+            return
+        self._reader.book.save(folder / PHRASES)
+        tensors = {
+            "latents": self._latents,
+            "low": self._low,
+            "span": self._span,
+            "line": self._reader.line,
+        }
         save_file({name: value.contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
         lines = ",\n".join(json.dumps(asdict(loop)) for loop in self.loops)
         (folder / CAPTIONS).write_text(f"[\n{lines}\n]\n", "utf-8")
@@ -110,40 +120,32 @@ class SeedLoops:
         unit = self._latents[index].float() / _LEVELS
         return unit * self._span[:, None, None] + self._low[:, None, None]
 
-    def ranked(self, embedding: Tensor) -> list[int]:
-        """Return the numbers of all loops, those of the likeliest style first.
+    def scores(self, prompt: str, embedding: Tensor) -> Tensor:
+        """Return for each loop how likely a prompt means its style, as a logarithm, shape (n,).
 
         `embedding` is the prompt's, shape (width,), by `prompt_embedding`.
-        """
-        if self._reader is None:
-            return []
-        order = self._scores(embedding).argsort(descending=True, stable=True)
-        return [int(index) for index in order]
-
-    def choose(self, embedding: Tensor, beats: float | None = None, pick: int = 0) -> int:
-        """Return the number of a loop that fits a prompt.
-
-        Args:
-            embedding: of the prompt, shape (width,), by `prompt_embedding`.
-            beats: how many beats 512 columns should hold; the loop that is stretched least wins.
-            pick: a request's seed, say: chooses among the loops that fit as well.
 
         Raises:
             CheckpointError: there are no seed loops.
         """
         if self._reader is None:
             raise CheckpointError("This checkpoint has no seed loops; start from noise instead.")
-        scores = self._scores(embedding)
+        return self._reader.scores(prompt, embedding)[self._styles]
+
+    def choose(self, scores: Tensor, beats: float | None = None, pick: int = 0) -> int:
+        """Return the number of a loop that fits a prompt.
+
+        Args:
+            scores: the prompt's, by `scores`.
+            beats: how many beats 512 columns should hold; the loop that is stretched least wins.
+            pick: a request's seed, say: chooses among the loops that fit as well.
+        """
         fitting = (scores >= scores.max() - _MARGIN).nonzero().flatten().tolist()
         if beats is not None:
             off = {index: abs(math.log2(self.loops[index].beats / beats)) for index in fitting}
             least = min(off.values())
             fitting = [index for index in fitting if off[index] == least]
         return int(fitting[pick % len(fitting)])
-
-    def _scores(self, embedding: Tensor) -> Tensor:
-        assert self._reader is not None
-        return self._reader.scores(embedding)[self._styles]
 
 
 def styles_of(loops: Sequence[SeedLoop]) -> list[str]:

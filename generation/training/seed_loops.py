@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
+from generation.phrase_book import PhraseBook, Sayings
 from generation.seeds import SeedLoop, SeedLoops, styles_of
 from generation.style_reader import StyleReader
 from generation.training.captions import ClipFacts, caption
@@ -19,9 +20,9 @@ from generation.training.text.encoder import load_text, tokenize
 
 ENSEMBLE, OTHER = 3, 2
 """Loops of an ensemble's style, and of a solo's or a noise's, which vary less."""
-_CAPTIONS = 50
+_CAPTIONS, _TOLD = 50, 20
+"""Captions that are drawn of a style, and those of them that the phrase book keeps."""
 _NAMED = 12
-_AXES = 96
 _STEPS, _RATE, _DECAY, _SHARPNESS = 400, 0.02, 0.01, 12.0
 
 
@@ -73,16 +74,17 @@ def make_reader(
     rng: np.random.Generator,
 ) -> StyleReader:
     """Teach a reader the styles `names` by what they are called and by captions of clips."""
-    called = [(phrase, number) for number, name in enumerate(names)
-              for phrase in (*STYLES[name].says, *STYLES[name].phrases)]  # fmt: skip
+    sayings = {}
     told = [(name, number) for number, name in enumerate(names)] * _NAMED
     for number, name in enumerate(names):
         clips = [one for one in facts if one.style == name]
-        told += [(caption(clips[i % len(clips)], rng), number) for i in range(_CAPTIONS)]
-    embeddings = _embed([text for text, _ in called + told], tokenizer, encoder)
-    styles = torch.tensor([number for _, number in called + told])
-    line = fit_line(embeddings, styles, len(names))
-    return StyleReader.remember(embeddings[: len(called)], styles[: len(called)], line, _AXES)
+        captions = [caption(clips[i % len(clips)], rng) for i in range(_CAPTIONS)]
+        phrases = (*STYLES[name].says, *STYLES[name].phrases)
+        told += [(text, number) for text in (*phrases, *captions)]
+        sayings[name] = Sayings(phrases, captions[:_TOLD])
+    embeddings = _embed([text for text, _ in told], tokenizer, encoder)
+    line = fit_line(embeddings, torch.tensor([number for _, number in told]), len(names))
+    return StyleReader(line.half(), PhraseBook(sayings))
 
 
 def make_seed_loops(work: Path) -> SeedLoops:

@@ -1,16 +1,19 @@
-"""A reader of styles for tests: each style has one phrase."""
+"""A reader of styles for tests."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from generation.phrase_book import PhraseBook, Sayings
 from generation.style_reader import StyleReader
 
 
-def reader_of(embeddings: Tensor) -> StyleReader:
-    """Know one phrase a style, of these embeddings (styles, width), and where each points."""
+def reader_of(embeddings: Tensor, names: Sequence[str]) -> StyleReader:
+    """Know where each style points, embeddings (styles, width), and its name, but no phrases."""
     unit = functional.normalize(embeddings.float(), dim=-1)
     line = torch.cat([10 * unit.T, torch.zeros(1, len(unit))])
-    return StyleReader.remember(embeddings, torch.arange(len(unit)), line, axes=96)
+    return StyleReader(line, PhraseBook({name: Sayings((), ()) for name in names}))

@@ -429,7 +429,7 @@ def with_loops(folder: Path) -> Engine:
     latents = torch.randn((2, 4, 64, 64), generator=torch.Generator().manual_seed(5))
     embeddings = torch.stack([prompt_embedding(checkpoint, prompt) for prompt in LOOPS])
     loops = [SeedLoop(prompt, prompt, 8) for prompt in LOOPS]
-    SeedLoops.pack(loops, latents, reader_of(embeddings)).save(folder)
+    SeedLoops.pack(loops, latents, reader_of(embeddings, LOOPS)).save(folder)
     return Engine(EngineOptions(checkpoint=str(folder), inversion="fast"), checkpoint)
 
 

@@ -22,7 +22,7 @@ def starts() -> SeedStarts:
     latents = torch.randn((2, 4, 64, 64), generator=torch.Generator().manual_seed(5))
     loops = [SeedLoop("rain", "rain", 6), SeedLoop("techno", "techno", 8)]
     embeddings = torch.stack([prompt_embedding(checkpoint, prompt) for prompt in PROMPTS])
-    return SeedStarts(checkpoint, SeedLoops.pack(loops, latents, reader_of(embeddings)))
+    return SeedStarts(checkpoint, SeedLoops.pack(loops, latents, reader_of(embeddings, PROMPTS)))
 
 
 def clicks(beats: int, width: int = 512) -> np.ndarray:

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from generation.errors import CheckpointError
-from generation.seeds import CAPTIONS, WEIGHTS, SeedLoop, SeedLoops, styles_of
+from generation.seeds import CAPTIONS, PHRASES, WEIGHTS, SeedLoop, SeedLoops, styles_of
 from tests.generation.styles import reader_of
 
 
@@ -22,7 +22,11 @@ def some_loops(count: int = 6) -> tuple[SeedLoops, Tensor, Tensor]:
     )
     embeddings = torch.randn((count, 16), generator=generator)
     loops = [SeedLoop(f"loop {i}", f"style {i}", 4 + 2 * i) for i in range(count)]
-    return SeedLoops.pack(loops, latents, reader_of(embeddings)), latents, embeddings
+    return (
+        SeedLoops.pack(loops, latents, reader_of(embeddings, styles_of(loops))),
+        latents,
+        embeddings,
+    )
 
 
 def test_what_is_saved_comes_back_nearly_whole(tmp_path: Path) -> None:
@@ -41,27 +45,29 @@ def test_a_prompt_finds_its_own_loop(tmp_path: Path) -> None:
     packed.save(tmp_path)
     stored = SeedLoops.load(tmp_path)
     for index, embedding in enumerate(embeddings):
-        assert stored.ranked(2.5 * embedding)[0] == index
-        for pick in range(3):
-            assert stored.choose(embedding, pick=pick) == index
+        scores = stored.scores("a loop", embedding)
+        assert {stored.choose(scores, pick=pick) for pick in range(3)} == {index}
 
 
-def of_two_styles() -> tuple[SeedLoops, Tensor]:
+def of_two_styles() -> tuple[SeedLoops, Tensor, Tensor]:
+    """Loops of two styles, and the scores of a prompt for each."""
     loops = [SeedLoop("slow", "techno", 8), SeedLoop("other", "rain", 8),
              SeedLoop("fast", "techno", 16), SeedLoop("more", "techno", 8)]  # fmt: skip
     embeddings = torch.eye(2, 5)
-    stored = SeedLoops.pack(loops, torch.zeros(4, 4, 2, 2), reader_of(embeddings))
-    return stored, embeddings
+    reader = reader_of(embeddings, styles_of(loops))
+    stored = SeedLoops.pack(loops, torch.zeros(4, 4, 2, 2), reader)
+    techno, rain = (stored.scores("what is meant", embedding) for embedding in embeddings)
+    return stored, techno, rain
 
 
 def test_seeds_pick_in_turn_among_the_loops_of_a_style() -> None:
-    stored, (techno, rain) = of_two_styles()
+    stored, techno, rain = of_two_styles()
     assert [stored.choose(techno, pick=pick) for pick in range(5)] == [0, 2, 3, 0, 2]
     assert {stored.choose(rain, pick=pick) for pick in range(5)} == {1}
 
 
 def test_an_asked_tempo_takes_the_loop_that_is_stretched_least() -> None:
-    stored, (techno, rain) = of_two_styles()
+    stored, techno, rain = of_two_styles()
     assert {stored.choose(techno, 15, pick) for pick in range(4)} == {2}
     assert [stored.choose(techno, 9, pick) for pick in range(3)] == [0, 3, 0]
     # The tempo never outweighs the style.
@@ -75,18 +81,25 @@ def test_styles_are_listed_once_in_order() -> None:
 def test_a_folder_without_seed_loops_has_none(tmp_path: Path) -> None:
     none = SeedLoops.load(tmp_path)
     assert len(none) == 0
-    assert none.ranked(torch.ones(384)) == []
     with pytest.raises(CheckpointError, match="no seed loops"):
-        none.choose(torch.ones(384))
+        none.scores("techno", torch.ones(384))
+    none.save(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize("damage", ["captions", "weights", "count"])
+@pytest.mark.parametrize("damage", ["captions", "weights", "count", "phrases", "missing", "other"])
 def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     some_loops()[0].save(tmp_path)
     if damage == "captions":
         (tmp_path / CAPTIONS).write_text('[{"name": 1}]')
     elif damage == "weights":
         (tmp_path / WEIGHTS).write_bytes(b"no tensors")
+    elif damage == "phrases":
+        (tmp_path / PHRASES).write_text("[]")
+    elif damage == "missing":
+        (tmp_path / PHRASES).unlink()
+    elif damage == "other":
+        (tmp_path / PHRASES).write_text('{"techno": {"phrases": [], "captions": []}}')
     else:
         (tmp_path / CAPTIONS).write_text("[]")
     with pytest.raises(CheckpointError, match="seeds"):

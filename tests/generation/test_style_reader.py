@@ -1,63 +1,51 @@
-"""The reader of styles: near phrases vote, the line decides between words."""
+"""The reader of styles: what words mean, and how they are spelled."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from torch import Tensor
-from torch.nn import functional
 
+from generation.phrase_book import PhraseBook, Sayings
 from generation.style_reader import StyleReader
 from tests.generation.styles import reader_of
 
-
-def clouds(styles: int, phrases: int, width: int = 48) -> tuple[Tensor, Tensor]:
-    """Phrases scattered about the middle of their styles: (n, width), and the styles (n,)."""
-    generator = torch.Generator().manual_seed(1)
-    middles = torch.randn((styles, 1, width), generator=generator)
-    scattered = middles + 0.6 * torch.randn((styles, phrases, width), generator=generator)
-    return scattered.reshape(-1, width), torch.arange(styles).repeat_interleave(phrases)
+STYLES = ("techno", "rain", "choir")
 
 
-def test_unheard_phrases_find_their_style() -> None:
-    embeddings, styles = clouds(8, 12)
-    known = torch.arange(len(styles)) % 12 < 9
-    middles = torch.stack([functional.normalize(embeddings[known & (styles == i)]).mean(0)
-                           for i in range(8)])  # fmt: skip
-    line = torch.cat([10 * middles.T, torch.zeros(1, 8)])
-    reader = StyleReader.remember(embeddings[known], styles[known], line, axes=24)
-    found = [int(reader.scores(one).argmax()) for one in embeddings[~known]]
-    assert found == styles[~known].tolist()
+@pytest.fixture
+def reader() -> StyleReader:
+    return reader_of(torch.eye(3, 5), STYLES)
 
 
-def test_one_odd_phrase_is_enough_where_the_line_knows_nothing() -> None:
-    """A style of two far-apart phrases: their mean means nothing, each of them everything."""
-    embeddings = torch.eye(4, 6)
-    styles = torch.tensor([0, 0, 1, 1])
-    reader = StyleReader.remember(embeddings, styles, torch.zeros(7, 2), axes=4)
-    assert [int(reader.scores(one).argmax()) for one in embeddings] == [0, 0, 1, 1]
+def test_a_strange_word_is_read_by_its_embedding(reader: StyleReader) -> None:
+    for index, embedding in enumerate(torch.eye(3, 5)):
+        assert int(reader.scores("what is this", embedding).argmax()) == index
 
 
-def test_the_line_decides_between_equally_near_phrases() -> None:
-    embeddings = torch.eye(2, 4)
-    line = torch.zeros(5, 2)
-    line[-1] = torch.tensor([0.0, 3.0])
-    reader = StyleReader.remember(embeddings, torch.arange(2), line, axes=2)
-    assert int(reader.scores(embeddings.sum(0)).argmax()) == 1
+def test_a_known_name_is_read_by_its_letters(reader: StyleReader) -> None:
+    nowhere = torch.ones(5)
+    for index, name in enumerate(STYLES):
+        assert int(reader.scores(f"some {name} please", nowhere).argmax()) == index
+
+
+def test_the_embedding_decides_between_two_names(reader: StyleReader) -> None:
+    for index in (0, 2):
+        scores = reader.scores("techno choir", torch.eye(3, 5)[index])
+        assert int(scores.argmax()) == index
 
 
 @pytest.mark.parametrize("scale", [0.1, 30.0])
-def test_only_the_direction_counts(scale: float) -> None:
-    embeddings, _ = clouds(5, 1)
-    reader = reader_of(embeddings)
-    for one in embeddings:
-        assert torch.allclose(reader.scores(scale * one), reader.scores(one), atol=1e-4)
+def test_only_the_direction_counts(reader: StyleReader, scale: float) -> None:
+    for one in torch.eye(3, 5):
+        assert torch.allclose(reader.scores("x", scale * one), reader.scores("x", one), atol=1e-4)
 
 
-def test_its_tensors_make_it_again() -> None:
-    reader = reader_of(clouds(5, 1)[0])
-    again = StyleReader.from_tensors(reader.tensors())
-    asked = torch.ones(48)
-    assert torch.equal(again.scores(asked), reader.scores(asked))
-    with pytest.raises(KeyError):
-        StyleReader.from_tensors({})
+def test_both_judges_are_heard() -> None:
+    """Each is sure of another style; a name outweighs a weak line, and a strong line a letter."""
+    line = torch.zeros(3, 2)
+    line[0] = torch.tensor([0.0, 1.0])
+    book = PhraseBook({"techno": Sayings((), ()), "rain": Sayings((), ())})
+    weak, strong = StyleReader(line, book), StyleReader(100 * line, book)
+    asked = torch.tensor([1.0, 0.0])
+    assert int(weak.scores("techno", asked).argmax()) == 0
+    assert int(strong.scores("techno", asked).argmax()) == 1

@@ -204,7 +204,9 @@ def test_a_checkpoint_carries_seed_loops_and_draws_from_them(work: Path) -> None
     assert asked.shape == (384,)
     way = Way(4, seed_loops=True, strength=0.25)
     (near,) = draw(checkpoint, ["techno"], [0], way, stored)
-    start = decode(checkpoint, stored.latents(stored.choose(asked))[None])[0]
+    start = decode(checkpoint, stored.latents(stored.choose(stored.scores("techno", asked)))[None])[
+        0
+    ]
     (free,) = draw(checkpoint, ["techno"], [0], Way(4))
     apart = [np.abs(start.astype(int) - one).mean() for one in (near, free)]
     assert apart[0] < apart[1]
