@@ -107,19 +107,27 @@ def distances(
     real: Sequence[Render],
     other: Sequence[Render],
 ) -> dict[str, float]:
-    """Return Fréchet distances to held-out renders, with the yardsticks beside them."""
+    """Return Fréchet distances to held-out renders, with the yardsticks beside them.
+
+    `other` are the same pieces as `real`, played by another soundfont, in the same order. What is
+    generated are other pieces, and few samples lie further apart than many, so both are compared
+    in halves as well: each has as many samples, and none of the pieces of the half beside it.
+    """
     truth = features(judge, [one.picture for one in real])
     rows = np.random.default_rng(0).permutation(len(truth))
-    half = len(rows) // 2
+    first, second = rows[: len(rows) // 2], rows[len(rows) // 2 :]
+    played = features(judge, [one.picture for one in other])
+    drawn = features(judge, generated)
+    some = np.random.default_rng(1).permutation(len(drawn))[: len(second)]
+    between = metrics.frechet_distance
     return {
-        "floor: two halves of real renders": metrics.frechet_distance(
-            truth[rows[:half]], truth[rows[half:]]),
-        "autoencoder's reconstructions": metrics.frechet_distance(
-            truth, features(judge, reconstructions)),
-        "renders of another soundfont": metrics.frechet_distance(
-            truth, features(judge, [one.picture for one in other])),
-        "generated": metrics.frechet_distance(truth, features(judge, generated)),
-    }  # fmt: skip
+        "floor: two halves of real renders": between(truth[first], truth[second]),
+        "halves, the second by another soundfont": between(truth[first], played[second]),
+        "halves, the second generated": between(truth[first], drawn[some]),
+        "autoencoder's reconstructions": between(truth, features(judge, reconstructions)),
+        "renders of another soundfont": between(truth, played),
+        "generated": between(truth, drawn),
+    }
 
 
 def copying(
