@@ -31,6 +31,9 @@ TRAINING = {
     "starter-data": "generation.training.data",
     "starter": "generation.training.starter",
 }
+# Tests wait for other processes half of the time, so two halves run at once; `tests/conftest.py` puts
+# their files in order.
+WHOLE_SUITE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -45,8 +48,7 @@ def main(arguments: list[str]) -> int:
     if task == "test":
         install("dev")
         find_browser()
-        # The whole suite waits for other processes half of the time, so two halves run at once.
-        return call(PYTHON, "-m", "pytest", *(rest or ("-n", "2", "--dist", "loadfile")))
+        return call(PYTHON, "-m", "pytest", *(rest or WHOLE_SUITE))
     if task == "lint":
         install("dev")
         return (
