@@ -31,8 +31,8 @@ TRAINING = {
     "starter-data": "generation.training.data",
     "starter": "generation.training.starter",
 }
-# Tests wait for other processes half of the time, so two halves run at once; `tests/conftest.py` puts
-# their files in order.
+# Tests wait for other processes half of the time, so two halves run at once; `tests/conftest.py`
+# puts their files in order.
 WHOLE_SUITE = ("-n", "2", "--dist", "loadfile", "--no-loadscope-reorder")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
