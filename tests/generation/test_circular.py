@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import Conv2d, functional
 
+from generation import circular
 from generation.circular import is_circular, make_circular, set_circular
 from tests.generation.tiny import CELL, tiny_checkpoint
 
@@ -39,6 +40,32 @@ def test_a_wrapped_convolution_is_one_of_a_wrapped_picture(
     assert torch.allclose(conv(x), wanted, atol=1e-5)
     set_circular(conv, False)
     assert torch.equal(conv(x), flat)
+
+
+@pytest.mark.parametrize(
+    "conv",
+    [
+        Conv2d(4, 6, 3, padding=1),
+        Conv2d(4, 4, 5, padding=2, groups=2, bias=False),
+        Conv2d(4, 6, 3, padding=1, stride=2),
+        Conv2d(4, 6, 3, padding=2, dilation=2),
+    ],
+)
+@pytest.mark.parametrize("width", [2, 4, 5, 64])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_a_large_picture_is_mended_at_its_seam(
+    conv: Conv2d, width: int, layout: torch.memory_format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    x = picture(2, 4, 8, width).contiguous(memory_format=layout)
+    make_circular(conv)
+    with torch.inference_mode():
+        copied = conv(x)
+        monkeypatch.setattr(circular, "_LARGE", 1)
+        mended = conv(x)
+    assert torch.allclose(mended, copied, atol=1e-6)
+    # What is trained keeps the way that gradients can follow.
+    conv(x.requires_grad_()).sum().backward()
+    assert x.grad is not None
 
 
 def test_the_switch_does_twice_what_it_does_once() -> None:
