@@ -19,7 +19,8 @@ import numpy as np
 import numpy.typing as npt
 
 _PIECES = (4, 5)
-_MOST_WORDS = 24
+_KEY = 8
+_MOST_WORDS, _MOST_PIECES = 24, 256
 _DOUBT = 2.5
 """Phrases' worth of evidence that a piece of text could mean any style."""
 _WORD = re.compile(r"[a-z0-9]+")
@@ -39,7 +40,11 @@ class Sayings:
 
 
 class PhraseBook:
-    """Phrases by style, searched as one text: there is no index to build or to store."""
+    """Phrases by style, searched as one text.
+
+    All places of the text are sorted by the eight letters that follow, which takes a tenth of a
+    second and spares storing an index: the places of a piece are neighbours (Manber & Myers, 1990).
+    """
 
     NAME_WEIGHT, CAPTION_WEIGHT = 12.0, 0.25
     """How many phrases a style's own name and a caption count for."""
@@ -61,6 +66,7 @@ class PhraseBook:
                 styles += [number] * len(texts)
         self._text = "\n".join(lines)
         self._starts = np.cumsum([0] + [len(line) + 1 for line in lines[:-1]])
+        self._places, self._keys = _sorted_places(self._text)
         self._weights = np.array(weights)
         self._styles = np.array(styles)
 
@@ -108,20 +114,44 @@ class PhraseBook:
 
     def _found(self, piece: str) -> npt.NDArray[np.intp]:
         """Return the numbers of the lines that a piece of text stands in."""
-        places = [match.start() for match in re.finditer(re.escape(piece), self._text)]
+        first, last = (_key(piece, filler) for filler in (b"\0", b"\xff"))
+        begin = int(np.searchsorted(self._keys, first, side="left"))
+        end = int(np.searchsorted(self._keys, last, side="right"))
+        places = self._places[begin:end]
+        if len(piece) > _KEY:
+            places = places[[self._text.startswith(piece, int(place)) for place in places]]
         return np.unique(np.searchsorted(self._starts, places, side="right") - 1)
+
+
+def _sorted_places(text: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint64]]:
+    """Return every place of a text of ASCII, and its key, in the order of the keys."""
+    letters = np.frombuffer(text.encode("ascii") + bytes(_KEY - 1), np.uint8)
+    keys = np.zeros(len(text), np.uint64)
+    for at in range(_KEY):
+        keys = (keys << np.uint64(8)) | letters[at : at + len(text)]
+    places = np.argsort(keys, kind="stable")
+    return places, keys[places]
+
+
+def _key(piece: str, filler: bytes) -> np.uint64:
+    """Return the first letters of a piece of text as one number."""
+    return np.uint64(int.from_bytes(piece.encode("ascii")[:_KEY].ljust(_KEY, filler), "big"))
 
 
 def _words(text: str) -> list[str]:
     return _WORD.findall(text.lower())
 
 
-def _pieces(prompt: str) -> set[str]:
-    """Words, pairs of neighbours, and what words are made of; a space marks a word's ends."""
+def _pieces(prompt: str) -> list[str]:
+    """Words, pairs of neighbours, and what words are made of; a space marks a word's ends.
+
+    Each once, in order: a sum in another order may differ in its last digit.
+    """
     words = _words(prompt)[:_MOST_WORDS]
-    pieces = {f" {word} " for word in words}
-    pieces |= {f" {first} {second} " for first, second in itertools.pairwise(words)}
-    return pieces.union(*(_parts(f" {word} ") for word in words))
+    whole = [f" {word} " for word in words]
+    pairs = [f" {first} {second} " for first, second in itertools.pairwise(words)]
+    parts = [part for word in whole for part in _parts(word)]
+    return list(dict.fromkeys(whole + pairs + parts))[:_MOST_PIECES]
 
 
 def _parts(word: str) -> Iterator[str]:

@@ -80,6 +80,19 @@ def test_case_order_and_repetition_of_words_change_little(book: PhraseBook) -> N
                           book.scores("kalimba kalimba mbira kalimba kalimba"))  # fmt: skip
 
 
+@given(st.data())
+def test_every_line_with_a_piece_is_found(data: st.DataObject) -> None:
+    words = st.text("abc", min_size=1, max_size=12)
+    lines = data.draw(st.lists(st.lists(words, min_size=1, max_size=3), min_size=1, max_size=8))
+    phrases = [" ".join(line) for line in lines]
+    found = PhraseBook({"a": Sayings(phrases, ()), "z": Sayings((), ())})
+    for piece in {f" {word} " for line in lines for word in line} | {" cc", "abc", "bca ca"}:
+        # Line 0 is the name of the style.
+        wanted = [i + 1 for i, phrase in enumerate(phrases) if piece in f" {phrase} "]
+        wanted = ([0] if piece in " a " else []) + wanted
+        assert found._found(piece).tolist() == wanted
+
+
 def test_what_is_saved_says_the_same(book: PhraseBook, tmp_path: Path) -> None:
     book.save(tmp_path / "phrases.json")
     again = PhraseBook.load(tmp_path / "phrases.json")
