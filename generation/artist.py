@@ -93,7 +93,9 @@ class Artist:
         frames = [self._frame(drawing, chunks) for drawing in drawings]
         # What continues a clip is drawn on a ring, wherever it is to end.
         loop = first.loop or drawings[0].extension is not None
-        sampling = Sampling(drawings[0].steps, first.sampler, loop=loop)
+        sampling = Sampling(
+            drawings[0].steps, first.sampler, loop=loop, guided=checkpoint.preferences.guided
+        )
         latents = sample(
             checkpoint,
             frames,

@@ -79,6 +79,7 @@ class Preferences:
         name: what recipes call it.
         steps: denoising steps where the request names none.
         guidance_scale: where the request names none.
+        guided: share of the steps that are guided, from the first on.
         max_tokens: tokens per chunk, start and end marks included; None takes the tokenizer's own.
         borrowed: parts that come from an installed package, as `package/folder`.
         tempo_words: what to add to a prompt for a tempo, such as ", {bpm} bpm"; None where the
@@ -92,6 +93,7 @@ class Preferences:
     name: str
     steps: int = 30
     guidance_scale: float = 7.0
+    guided: float = 1.0
     max_tokens: int | None = None
     borrowed: Mapping[str, str] = field(default_factory=dict)
     tempo_words: str | None = None

@@ -246,6 +246,7 @@ class Planner:
     def recipe(self, drawing: Drawing) -> Mapping[str, str]:
         """What made a clip, as readable text by name; `request` makes it again."""
         request, checkpoint = drawing.request, self.checkpoint
+        preferences = checkpoint.preferences
         facts = {
             "prompt": _prompts_in_words(drawing.prompts),
             "negative": drawing.negative,
@@ -253,6 +254,7 @@ class Planner:
             "seed": " ~ ".join(str(seed) for seed, _ in drawing.noise),
             "steps": str(drawing.steps),
             "guidance_scale": f"{drawing.guidance_scale:g}",
+            "guided": "" if preferences.guided == 1 else f"{preferences.guided:g}",
             "start": "loop" if drawing.from_loop else "",
             "strength": "" if drawing.canvas is None else f"{drawing.strength:g}",
             "bpm": "" if request.bpm is None else f"{request.bpm:g}",
@@ -260,9 +262,9 @@ class Planner:
             "width": str(drawing.measure.width),
             "loras": ", ".join(_adapter_in_words(one) for one in request.adapters),
             "scheduler": request.sampler or type(checkpoint.scheduler).__name__,
-            "model": checkpoint.preferences.name,
+            "model": preferences.name,
             "model_hash": checkpoint.fingerprint,
-            "licence": checkpoint.preferences.licence,
+            "licence": preferences.licence,
             "riffbot": version(),
             "request": json.dumps(_given(request), separators=(",", ":"), ensure_ascii=False),
         }

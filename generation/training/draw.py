@@ -22,7 +22,7 @@ from generation.training.compose.score import LOOP_SECONDS
 
 @dataclass(frozen=True)
 class Way:
-    """How to draw: steps and guidance (None: the checkpoint's own), sampler, what to start from.
+    """How to draw: steps, guidance and guided share (None: the checkpoint's own), sampler, start.
 
     With `seed_loops` every picture starts from the stored loop that fits its prompt best.
     """
@@ -30,6 +30,7 @@ class Way:
     steps: int | None = None
     guidance_scale: float | None = None
     sampler: str = ""
+    guided: float | None = None
     seed_loops: bool = False
     strength: float = STRENGTH
 
@@ -66,7 +67,8 @@ def draw(
     way = way or Way()
     preferences = checkpoint.preferences
     encoder = PromptEncoder(checkpoint)
-    sampling = Sampling(way.steps or preferences.steps, way.sampler)
+    guided = preferences.guided if way.guided is None else way.guided
+    sampling = Sampling(way.steps or preferences.steps, way.sampler, guided=guided)
     scale = way.guidance_scale or preferences.guidance_scale
     inits: list[Tensor | None] = [None] * len(prompts)
     if way.seed_loops and stored is not None:

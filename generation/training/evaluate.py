@@ -55,6 +55,9 @@ WAYS: Mapping[str, Way] = {
     "8 steps of a seed loop": Way(8, seed_loops=True),
     "6 steps of a seed loop": Way(6, seed_loops=True),
     "4 steps of a seed loop": Way(4, seed_loops=True),
+    "8 steps of a seed loop, 0.6 guided": Way(8, guided=0.6, seed_loops=True),
+    "8 steps of a seed loop, 0.4 guided": Way(8, guided=0.4, seed_loops=True),
+    "4 steps of a seed loop, 0.4 guided": Way(4, guided=0.4, seed_loops=True),
     "12 steps of a seed loop, strength 0.75": Way(12, seed_loops=True, strength=0.75),
 }
 

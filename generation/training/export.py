@@ -47,7 +47,7 @@ _INDEX = {
     "vae": ["diffusers", "AutoencoderKL"],
 }
 _PREFERENCES = {
-    "name": "starter", "steps": 8, "guidance_scale": 4.0,
+    "name": "starter", "steps": 8, "guidance_scale": 4.0, "guided": 0.4,
     # captions say it so; the number is that of the picture's own beats, see questions.tempo_words
     "tempo_words": " {bpm} bpm",
     "start": "loop",  # rhythm for free: LOG.md

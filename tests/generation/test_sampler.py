@@ -116,6 +116,18 @@ def test_without_guidance_the_negative_half_is_not_computed(
     draw(checkpoint, plain, guided, guided, steps=1)
     draw(checkpoint, guided, steps=1)
     assert rows == [2, 5, 2]
+    rows.clear()
+    draw(checkpoint, plain, guided, steps=5, guided=0.4)
+    assert rows == [3, 3, 2, 2, 2]
+
+
+def test_the_last_steps_may_follow_the_prompt_as_it_is(checkpoint: Checkpoint) -> None:
+    guided, plain = (frame(checkpoint, guidance_scale=scale) for scale in (30.0, 1.0))
+    assert torch.equal(draw(checkpoint, guided, guided=1.0), draw(checkpoint, guided))
+    assert_close(draw(checkpoint, guided, guided=0.0), draw(checkpoint, plain))
+    half = draw(checkpoint, guided, guided=0.5)
+    for share in (0.0, 1.0):
+        assert_apart(torch.cat([half, draw(checkpoint, guided, guided=share)]))
 
 
 def test_guidance_of_one_is_the_prompt_as_it_is(checkpoint: Checkpoint) -> None:
@@ -267,6 +279,7 @@ def bad(checkpoint: Checkpoint) -> Iterator[tuple[str, list[Frame], Sampling]]:
     masked = replace(one, init=picture(), mask=torch.ones(HEIGHT, WIDTH))
     yield "nothing to draw", [], fine
     yield "at least one", [one], Sampling(0)
+    yield "guided share", [one], Sampling(4, guided=float("nan"))
     yield "guidance", [replace(one, guidance_scale=float("nan"))], fine
     yield "strength", [replace(masked, strength=float("nan"))], fine
     yield "strength", [replace(masked, strength=1.5)], fine
