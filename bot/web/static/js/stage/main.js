@@ -15,7 +15,7 @@ import { BEHIND, Performer } from "./performer.js";
 import { Roll } from "./roll.js";
 import { barOf, Shape } from "./shape.js";
 import { Takes } from "./takes.js";
-import { fingerprint } from "./upgrade.js";
+import { fingerprint, upgraded } from "./upgrade.js";
 
 const WORDS = {
   connecting: ["", ""],
@@ -49,7 +49,7 @@ class StagePage {
   #state = null;
   #shown = [];
   #standing = "connecting";
-  #version = null;
+  #files = null;
   #lostTimer = null;
   #roll = null;
   #shape = null;
@@ -151,10 +151,10 @@ class StagePage {
   }
 
   async #reloadIfUpgraded() {
-    const version = await fingerprint();
-    if (version === null) return;
-    if (this.#version !== null && version !== this.#version) location.reload();
-    this.#version = version;
+    const files = await fingerprint();
+    if (files === null) return;
+    if (this.#files !== null && upgraded(this.#files, files)) location.reload();
+    this.#files = files;
   }
 
   #say() {

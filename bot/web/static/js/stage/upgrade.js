@@ -1,6 +1,6 @@
 // A page that runs for weeks in OBS has to notice that the server was upgraded beneath it.
 
-/** Which version of its own files the server has: their ETags, or null where it cannot say. */
+/** The ETags of its own files on the server, by path, or null where it cannot say. */
 export async function fingerprint() {
   const own = performance
     .getEntriesByType("resource")
@@ -9,11 +9,15 @@ export async function fingerprint() {
     .map((url) => url.pathname);
   const pages = [...new Set([location.pathname, ...own])].sort();
   try {
-    const tags = await Promise.all(pages.map(tagOf));
-    return tags.join(" ");
+    return new Map(await Promise.all(pages.map(async (path) => [path, await tagOf(path)])));
   } catch {
     return null;
   }
+}
+
+/** Whether a file that was there before is another one now; what was only read since is not new. */
+export function upgraded(before, now) {
+  return [...before].some(([path, tag]) => now.has(path) && now.get(path) !== tag);
 }
 
 async function tagOf(path) {
