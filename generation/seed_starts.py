@@ -1,4 +1,4 @@
-"""From a prompt to the latents that its riff starts from: a seed loop, in the asked tempo."""
+"""From a prompt to the latents that its riff starts from: a seed loop in its tempo and key."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from generation.checkpoint import Checkpoint
+from generation.keys import said_key, semitones_between, transposed
 from generation.latents import decode, encode
 from generation.seeds import SeedLoops, prompt_embedding
+from generation.spectrogram import SpectrogramParams
 from generation.tempo import NATIVE_WIDTH
 
 _MOST_STRETCH = 1.5
@@ -18,7 +20,7 @@ _PROMPTS, _STARTS = 64, 32
 
 
 class SeedStarts:
-    """Chooses among a checkpoint's seed loops, and fits them to width and tempo.
+    """Chooses among a checkpoint's seed loops, and fits them to width, tempo and key.
 
     Prompts come again and again (in a morph, in a live session), so both answers are remembered.
     """
@@ -43,7 +45,7 @@ class SeedStarts:
         """Return latents, float32, shape (channels, height, width / downscale), on the CPU.
 
         Args:
-            prompt: what the riff is to be.
+            prompt: what the riff is to be; a key that it names is taken.
             pick: chooses among loops that fit as well, as `SeedLoops.choose` says.
             width: columns of the picture.
             beats: whole beats that the picture is to hold; None keeps the loop's own tempo, as
@@ -53,23 +55,28 @@ class SeedStarts:
             CheckpointError: there are no seed loops.
         """
         asked = None if beats is None else beats * NATIVE_WIDTH / width
-        index = self._loops.choose(self._scores(prompt), asked, pick)
-        had = float(self._loops.loops[index].beats)
+        key = said_key(prompt)
+        index = self._loops.choose(self._scores(prompt), asked, pick, key)
+        loop = self._loops.loops[index]
+        had = float(loop.beats)
+        higher = 0 if key is None or loop.key is None else semitones_between(loop.key, key)
         if beats is None:
             beats = max(1, round(had * width / NATIVE_WIDTH))
         had = near_octave(had, beats * NATIVE_WIDTH / width)
-        return self._fitted(index, had, beats, width)
+        return self._fitted(index, had, beats, width, higher)
 
     def _read(self, prompt: str) -> Tensor:
         return self._loops.scores(prompt, prompt_embedding(self._checkpoint, prompt))
 
-    def _fit(self, index: int, had: float, beats: int, width: int) -> Tensor:
+    def _fit(self, index: int, had: float, beats: int, width: int, higher: int) -> Tensor:
         latents = self._loops.latents(index)
         repeats, rest = divmod(width, NATIVE_WIDTH)
-        if rest == 0 and beats == had * repeats:
+        if rest == 0 and beats == had * repeats and higher == 0:
             return latents.repeat(1, 1, repeats)
         device = self._checkpoint.device
         picture = decode(self._checkpoint, latents[None].to(device), tile=self.tile)[0]
+        if higher:
+            picture = transposed(picture, higher, SpectrogramParams(mel_bins=len(picture)))
         return encode(self._checkpoint, stretched(picture, had, beats, width)[None])[0].cpu()
 
 

@@ -2,7 +2,7 @@
 
 A checkpoint may carry a few hundred loops of our own composer, as latents: `seeds.safetensors`
 (`latents` uint8 (n, channels, h, w), `low` and `span` float32 (channels,), and `line`, a part of a
-`StyleReader`), `seeds.json` (a list of caption, style and beats) and `phrases.json` (a
+`StyleReader`), `seeds.json` (a list of caption, style, beats and key) and `phrases.json` (a
 `PhraseBook`; its styles are those of the list, in order of their first loops). Noise is laid over a
 loop of the style that the prompt means, so that rhythm and arrangement are there from the start
 (the idea of Riffusion's seed images; Meng et al., "SDEdit", 2022).
@@ -23,6 +23,7 @@ from torch import Tensor
 
 from generation.checkpoint import Checkpoint
 from generation.errors import CheckpointError
+from generation.keys import Key, semitones_between
 from generation.phrase_book import PhraseBook
 from generation.style_reader import StyleReader
 
@@ -37,11 +38,21 @@ _MARGIN = 0.5
 
 @dataclass(frozen=True, slots=True)
 class SeedLoop:
-    """What one stored loop is: its caption, its style, its beats in 512 columns."""
+    """What one stored loop is: its caption, its style, its beats in 512 columns, its key.
+
+    `tonic` is 0 (C) to 11, None where a loop has no key.
+    """
 
     caption: str
     style: str
     beats: int
+    tonic: int | None = None
+    minor: bool = False
+
+    @property
+    def key(self) -> Key | None:
+        """The key, if it has one."""
+        return None if self.tonic is None else Key(self.tonic, self.minor)
 
 
 class SeedLoops:
@@ -132,20 +143,34 @@ class SeedLoops:
             raise CheckpointError("This checkpoint has no seed loops; start from noise instead.")
         return self._reader.scores(prompt, embedding)[self._styles]
 
-    def choose(self, scores: Tensor, beats: float | None = None, pick: int = 0) -> int:
+    def choose(
+        self, scores: Tensor, beats: float | None = None, pick: int = 0, key: Key | None = None
+    ) -> int:
         """Return the number of a loop that fits a prompt.
 
         Args:
             scores: the prompt's, by `scores`.
             beats: how many beats 512 columns should hold; the loop that is stretched least wins.
             pick: a request's seed, say: chooses among the loops that fit as well.
+            key: the loop that is transposed least wins, of those that are stretched as little.
         """
         fitting = (scores >= scores.max() - _MARGIN).nonzero().flatten().tolist()
         if beats is not None:
             off = {index: abs(math.log2(self.loops[index].beats / beats)) for index in fitting}
             least = min(off.values())
             fitting = [index for index in fitting if off[index] == least]
+        if key is not None:
+            apart = {index: _semitones(self.loops[index], key) for index in fitting}
+            fitting = [index for index in fitting if apart[index] == min(apart.values())]
         return int(fitting[pick % len(fitting)])
+
+
+def _semitones(loop: SeedLoop, wanted: Key) -> int:
+    """How far a loop has to be transposed; one of the other mode is only taken where none is."""
+    if loop.key is None:
+        return 2 * 12
+    other = 0 if loop.minor == wanted.minor else 12
+    return other + abs(semitones_between(loop.key, wanted))
 
 
 def styles_of(loops: Sequence[SeedLoop]) -> list[str]:

@@ -15,6 +15,7 @@ from generation.seeds import SeedLoop, SeedLoops, styles_of
 from generation.style_reader import StyleReader
 from generation.training.captions import ClipFacts, caption
 from generation.training.compose import STYLES
+from generation.training.compose.theory import SCALES
 from generation.training.latents import Latents
 from generation.training.text.encoder import load_text, tokenize
 
@@ -87,16 +88,21 @@ def make_reader(
     return StyleReader(line.half(), PhraseBook(sayings))
 
 
+def _loop(facts: ClipFacts, words: str) -> SeedLoop:
+    """What is to be known of a stored loop: its third says whether its key is minor."""
+    if facts.tonic < 0:
+        return SeedLoop(words, facts.style, facts.beats)
+    minor = 4 not in SCALES[facts.scale]
+    return SeedLoop(words, facts.style, facts.beats, facts.tonic, minor)
+
+
 def make_seed_loops(work: Path) -> SeedLoops:
     """Pack seed loops from a training directory's latents and text encoder."""
     data = Latents(work / "clips", work / "latents")
     tokenizer, encoder = load_text(work / "text")
     rng = np.random.default_rng(51)
     rows = choose(data.facts)
-    loops = [
-        SeedLoop(caption(data.facts[row], rng), data.facts[row].style, data.facts[row].beats)
-        for row in rows
-    ]
+    loops = [_loop(data.facts[row], caption(data.facts[row], rng)) for row in rows]
     reader = make_reader(data.facts, styles_of(loops), tokenizer, encoder, rng)
     latents = torch.from_numpy(data.values[rows].astype(np.float32))
     return SeedLoops.pack(loops, latents, reader)

@@ -20,7 +20,7 @@ PROMPTS = ("rain", "techno")
 def starts() -> SeedStarts:
     checkpoint = tiny_checkpoint(vae_channels=(4, 4, 4, 8))
     latents = torch.randn((2, 4, 64, 64), generator=torch.Generator().manual_seed(5))
-    loops = [SeedLoop("rain", "rain", 6), SeedLoop("techno", "techno", 8)]
+    loops = [SeedLoop("rain", "rain", 6), SeedLoop("techno", "techno", 8, 9, True)]
     embeddings = torch.stack([prompt_embedding(checkpoint, prompt) for prompt in PROMPTS])
     return SeedStarts(checkpoint, SeedLoops.pack(loops, latents, reader_of(embeddings, PROMPTS)))
 
@@ -75,6 +75,18 @@ def test_another_tempo_or_width_is_drawn_through_the_picture(starts: SeedStarts)
     assert not torch.equal(faster, own)
     assert starts.start("techno", 0, 256).shape == (4, 64, 32)
     assert starts.start("techno", 0, 640, 12).shape == (4, 64, 80)
+
+
+def test_an_asked_key_transposes_the_loop(starts: SeedStarts) -> None:
+    own = starts.start("techno", 0, 512)
+    for same in ("techno in a minor", "techno in c major"):
+        assert torch.equal(starts.start(same, 0, 512), own)
+    higher = starts.start("techno in b minor", 0, 512)
+    assert higher.shape == own.shape
+    assert not torch.equal(higher, own)
+    assert torch.equal(starts.start("techno in d major", 0, 512, 8), higher)
+    # What has no key has none to change.
+    assert torch.equal(starts.start("rain in d major", 0, 512), starts.start("rain", 0, 512))
 
 
 def test_it_remembers_until_it_is_told_to_forget(starts: SeedStarts) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from generation.errors import CheckpointError
+from generation.keys import Key
 from generation.seeds import CAPTIONS, PHRASES, WEIGHTS, SeedLoop, SeedLoops, styles_of
 from tests.generation.styles import reader_of
 
@@ -72,6 +73,24 @@ def test_an_asked_tempo_takes_the_loop_that_is_stretched_least() -> None:
     assert [stored.choose(techno, 9, pick) for pick in range(3)] == [0, 3, 0]
     # The tempo never outweighs the style.
     assert stored.choose(rain, 16) == 1
+
+
+def test_an_asked_key_takes_the_loop_that_is_transposed_least() -> None:
+    keys = [(0, False), (9, True), (7, False), (None, False)]
+    loops = [SeedLoop(str(key), "jazz", 8 + 8 * (i == 2), *key) for i, key in enumerate(keys)]
+    reader = reader_of(torch.eye(1, 5), ["jazz"])
+    stored = SeedLoops.pack(loops, torch.zeros(4, 4, 2, 2), reader)
+    scores = stored.scores("jazz", torch.eye(1, 5)[0])
+
+    def chosen(key: Key, beats: float | None = None) -> set[int]:
+        return {stored.choose(scores, beats, pick, key) for pick in range(4)}
+
+    assert chosen(Key(1, False)) == {0}
+    assert chosen(Key(6, False)) == {2}
+    # C major has the notes of A minor, but is another mode.
+    assert chosen(Key(11, True)) == {1}
+    # The tempo is asked first: what has to be stretched less is transposed further.
+    assert chosen(Key(6, False), 8) == {0}
 
 
 def test_styles_are_listed_once_in_order() -> None:
