@@ -42,10 +42,12 @@ _CPU = torch.device("cpu")
 
 def run_ours(folder: Path, steps: int) -> dict[str, Any]:
     """Load and draw with `generation`."""
+    from generation.allocator import keep_freed_memory  # noqa: PLC0415
     from generation.checkpoint import load_checkpoint  # noqa: PLC0415
     from generation.prompts import PromptEncoder  # noqa: PLC0415
     from generation.sampler import Frame, Sampling, decode, sample  # noqa: PLC0415
 
+    keep_freed_memory()  # as the worker does
     start = _clock()
     checkpoint = load_checkpoint(str(folder), _CPU)
     loaded = _clock()
