@@ -13,6 +13,8 @@ from generation.training.team import Team
 
 # Jordan's quintic: steep at 0, so that five rounds lift small singular values close to 1
 _QUINTIC = (3.4445, -4.7750, 2.0315)
+_WIDE = 3
+"""From so many times as many columns as rows, rounds on the small square are cheaper."""
 _SMALLEST = 8
 """Matrices with fewer rows or columns than this have too few directions to even out."""
 
@@ -22,14 +24,36 @@ def orthogonalise(matrix: Tensor, rounds: int = 5) -> Tensor:
 
     Newton-Schulz iteration (Jordan et al., "Muon", 2024); shape (rows, columns), any float type.
     """
-    a, b, c = _QUINTIC
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = wide / (wide.norm() + 1e-7)
+    rows, columns = x.shape
+    x = _by_gram(x, rounds) if columns >= _WIDE * rows else _by_rounds(x, rounds)
+    result: Tensor = x if wide is matrix else x.T
+    return result
+
+
+def _by_rounds(x: Tensor, rounds: int) -> Tensor:
+    a, b, c = _QUINTIC
     for _ in range(rounds):
         gram = x @ x.T
         x = a * x + (b * gram + c * gram @ gram) @ x
-    result: Tensor = x if wide is matrix else x.T
-    return result
+    return x
+
+
+def _by_gram(x: Tensor, rounds: int) -> Tensor:
+    """The same, the long side touched twice in all: every round is a polynomial of one matrix.
+
+    What the rounds multiply `x` by commutes with `x @ x.T`, so both are carried on without it.
+    """
+    a, b, c = _QUINTIC
+    gram = x @ x.T
+    once = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    product = once
+    for _ in range(rounds):
+        factor = a * once + b * gram + c * gram @ gram
+        product = factor @ product
+        gram = factor @ gram @ factor
+    return product @ x
 
 
 def _suits_muon(name: str, value: nn.Parameter) -> bool:

@@ -12,7 +12,7 @@ from generation.training.optim import Muon, orthogonalise
 from generation.training.state import Trainer, cool_down
 
 
-@pytest.mark.parametrize("shape", [(8, 8), (12, 40), (40, 12)])
+@pytest.mark.parametrize("shape", [(8, 8), (12, 16), (12, 40), (40, 12)])
 def test_singular_values_are_evened_out(shape: tuple[int, int]) -> None:
     matrix = torch.randn(shape, generator=torch.Generator().manual_seed(0))
     values = torch.linalg.svdvals(orthogonalise(matrix))
@@ -23,6 +23,17 @@ def test_singular_values_are_evened_out(shape: tuple[int, int]) -> None:
     assert torch.nn.functional.cosine_similarity(
         orthogonalise(matrix).flatten(), (left @ right).flatten(), dim=0
     ) > 0.95  # fmt: skip
+
+
+def test_a_wide_matrix_is_evened_out_as_by_plain_rounds() -> None:
+    matrix = torch.randn(12, 200, generator=torch.Generator().manual_seed(0))
+    matrix *= torch.logspace(0, -3, 12)[:, None]
+    a, b, c = 3.4445, -4.7750, 2.0315
+    plain = matrix / matrix.norm()
+    for _ in range(5):
+        gram = plain @ plain.T
+        plain = a * plain + b * gram @ plain + c * gram @ gram @ plain
+    torch.testing.assert_close(orthogonalise(matrix), plain, rtol=1e-4, atol=1e-5)
 
 
 def regression(path: Path, muon: bool = True) -> Trainer:
