@@ -37,19 +37,24 @@ _TEMPERATURE = 0.07
 
 
 def prepare(folder: Path, captions: int, requests: int, words: int) -> None:
-    """Write the corpus, the tokenizer and the teacher's embeddings, once."""
+    """Write the corpus, the tokenizer and the teacher's embeddings, once.
+
+    Where `teacher.npy` was removed but `tokens.npy` was not, an encoder that knows its tokens
+    already goes on learning, from new captions.
+    """
     if (folder / "teacher.npy").exists():
         return
     folder.mkdir(parents=True, exist_ok=True)
     told = corpus.captions(captions, seed=0)
     texts = [*told, *corpus.free_requests(requests, seed=0)]
-    # captions are written thrice into the tokenizer's corpus: their words are what matters
-    tokenizer = train_tokenizer(texts * 3 + corpus.dictionary(10**6, seed=0))
-    texts = list(dict.fromkeys(texts + corpus.dictionary(words, seed=0)))
-    save_tokenizer(tokenizer, folder / "tokenizer")
     teacher = Teacher()
-    names = [str(tokenizer.decode([i])) or " " for i in range(len(tokenizer))]
-    write_atomically(folder / "tokens.npy", teacher.embed(names).numpy().astype(np.float16))
+    if not (folder / "tokens.npy").exists():
+        # captions are written thrice into the tokenizer's corpus: their words are what matters
+        tokenizer = train_tokenizer(texts * 3 + corpus.dictionary(10**6, seed=0))
+        save_tokenizer(tokenizer, folder / "tokenizer")
+        names = [str(tokenizer.decode([i])) or " " for i in range(len(tokenizer))]
+        write_atomically(folder / "tokens.npy", teacher.embed(names).numpy().astype(np.float16))
+    texts = list(dict.fromkeys(texts + corpus.dictionary(words, seed=0)))
     (folder / "texts.json").write_text(json.dumps(texts), "utf-8")
     (folder / "styles.json").write_text(json.dumps([told.get(text) for text in texts]), "utf-8")
     write_atomically(folder / "teacher.npy", teacher.embed(texts).numpy().astype(np.float16))
