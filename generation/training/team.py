@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 import os
 import socket
 from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, multiprocessing, nn
+from torch import Tensor, nn
 
 
 class Team:
@@ -24,9 +25,15 @@ class Team:
         self.rank, self.size = rank, size
 
     def average_gradients(self, model: nn.Module, stop: bool) -> bool:
-        """Average the gradients in place; returns true if any process wants to stop."""
+        """Average the gradients in place; returns true if any process wants to stop.
+
+        Whoever is left behind by a killed command wants to: nobody could stop it any more, and the
+        next run would train beside it.
+        """
         if self.size == 1:
             return stop
+        parent = multiprocessing.parent_process()
+        stop = stop or (parent is not None and not parent.is_alive())
         gradients = [p.grad for p in model.parameters() if p.grad is not None]
         flat = torch.cat([*(g.flatten() for g in gradients), torch.tensor([float(stop)])])
         torch.distributed.all_reduce(flat)
@@ -66,7 +73,7 @@ def _join(rank: int, port: int, member: Member, options: argparse.Namespace) -> 
 def run_team(member: Member, options: argparse.Namespace) -> None:
     """Run `member` in `options.processes` processes, or here with `options.threads` threads."""
     if options.processes > 1:
-        library: Any = multiprocessing
+        library: Any = torch.multiprocessing
         library.spawn(_join, (free_port(), member, options), nprocs=options.processes)
     else:
         _join(0, 0, member, options)
