@@ -45,7 +45,7 @@ class SeedStarts:
         """Return latents, float32, shape (channels, height, width / downscale), on the CPU.
 
         Args:
-            prompt: what the riff is to be; a key that it names is taken.
+            prompt: what the riff is to be; a key and instruments that it names are taken.
             pick: chooses among loops that fit as well, as `SeedLoops.choose` says.
             width: columns of the picture.
             beats: whole beats that the picture is to hold; None keeps the loop's own tempo, as
@@ -56,7 +56,8 @@ class SeedStarts:
         """
         asked = None if beats is None else beats * NATIVE_WIDTH / width
         key = said_key(prompt)
-        index = self._loops.choose(self._scores(prompt), asked, pick, key)
+        players = self._loops.asked(prompt)
+        index = self._loops.choose(self._scores(prompt), asked, pick, key, players)
         loop = self._loops.loops[index]
         had = float(loop.beats)
         higher = 0 if key is None or loop.key is None else semitones_between(loop.key, key)

@@ -1,20 +1,21 @@
 """Seed loops: small stored latents that a riff may start from instead of from noise.
 
 A checkpoint may carry a few hundred loops of our own composer, as latents: `seeds.safetensors`
-(`latents` uint8 (n, channels, h, w), `low` and `span` float32 (channels,), and `line`, a part of a
-`StyleReader`), `seeds.json` (a list of caption, style, beats and key) and `phrases.json` (a
-`PhraseBook`; its styles are those of the list, in order of their first loops). Noise is laid over a
-loop of the style that the prompt means, so that rhythm and arrangement are there from the start
-(the idea of Riffusion's seed images; Meng et al., "SDEdit", 2022).
+(`codes` and `levels` of `Quantised` latents, and `line`, a part of a `StyleReader`), `seeds.json`
+(`loops`: what each is; `instruments`: what people call those that play in them) and `phrases.json`
+(a `PhraseBook`; its styles are those of the loops, in order of their first ones). Noise is laid
+over a loop of the style that the prompt means, so that rhythm and arrangement are there from the
+start (the idea of Riffusion's seed images; Meng et al., "SDEdit", 2022).
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -23,24 +24,33 @@ from torch import Tensor
 
 from generation.checkpoint import Checkpoint
 from generation.errors import CheckpointError
+from generation.instruments import Asked, asked_instruments, fit
 from generation.keys import Key, semitones_between
 from generation.phrase_book import PhraseBook
+from generation.quantised import Quantised
 from generation.style_reader import StyleReader
 
 WEIGHTS, CAPTIONS, PHRASES = "seeds.safetensors", "seeds.json", "phrases.json"
 STRENGTH = 0.6
 """How much of the schedule is drawn anew over a seed loop (see `generation/training/LOG.md`)."""
 
-_LEVELS = 255
 _MARGIN = 0.5
 """How much less likely than the best, as a logarithm, a style may be and its loops be picked."""
+_STRETCH_MARGIN = math.log2(1.2)
+"""How much more than the least a loop may be stretched and be picked: else one tempo, one loop."""
 
 
 @dataclass(frozen=True, slots=True)
 class SeedLoop:
-    """What one stored loop is: its caption, its style, its beats in 512 columns, its key.
+    """What one stored loop is.
 
-    `tonic` is 0 (C) to 11, None where a loop has no key.
+    Attributes:
+        caption: in words.
+        style: its style's name.
+        beats: in 512 columns.
+        tonic: 0 (C) to 11, None where a loop has no key.
+        minor: whether its key is minor.
+        instruments: that play in it, by the names of the checkpoint's table.
     """
 
     caption: str
@@ -48,6 +58,7 @@ class SeedLoop:
     beats: int
     tonic: int | None = None
     minor: bool = False
+    instruments: tuple[str, ...] = ()
 
     @property
     def key(self) -> Key | None:
@@ -61,14 +72,17 @@ class SeedLoops:
     def __init__(
         self,
         loops: Sequence[SeedLoop],
-        latents: Tensor,
-        low: Tensor,
-        span: Tensor,
+        stored: Quantised | None,
         reader: StyleReader | None,
+        names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Keep quantised latents (n, c, h, w), their range by channel, and who reads prompts."""
+        """Keep the loops' latents, and who reads prompts; both are None where there are none.
+
+        `names` is what people call each instrument.
+        """
         self.loops = tuple(loops)
-        self._latents, self._low, self._span, self._reader = latents, low, span, reader
+        self._names = dict(names or {})
+        self._stored, self._reader = stored, reader
         styles = styles_of(loops)
         self._styles = torch.tensor([styles.index(loop.style) for loop in loops], dtype=torch.long)
 
@@ -76,12 +90,15 @@ class SeedLoops:
         return len(self.loops)
 
     @classmethod
-    def pack(cls, loops: Sequence[SeedLoop], latents: Tensor, reader: StyleReader) -> SeedLoops:
-        """Quantise latents (n, channels, h, w) to 8 bits; the reader knows `styles_of(loops)`."""
-        low = latents.amin((0, 2, 3))
-        span = (latents.amax((0, 2, 3)) - low).clamp(min=1e-6)
-        unit = (latents - low[:, None, None]) / span[:, None, None]
-        return cls(loops, (unit * _LEVELS).round().to(torch.uint8), low, span, reader)
+    def pack(
+        cls,
+        loops: Sequence[SeedLoop],
+        latents: Tensor,
+        reader: StyleReader,
+        names: Mapping[str, Sequence[str]] | None = None,
+    ) -> SeedLoops:
+        """Store latents (n, channels, h, w); the reader knows `styles_of(loops)`."""
+        return cls(loops, Quantised.of(latents), reader, names)
 
     @classmethod
     def load(cls, folder: Path) -> SeedLoops:
@@ -91,45 +108,48 @@ class SeedLoops:
             CheckpointError: the files are damaged or do not belong together.
         """
         if not (folder / WEIGHTS).is_file():
-            return cls([], torch.zeros(0, 1, 1, 1, dtype=torch.uint8), torch.zeros(1),
-                       torch.ones(1), None)  # fmt: skip
+            return cls([], None, None)
         try:
             told = json.loads((folder / CAPTIONS).read_text("utf-8"))
-            loops = [SeedLoop(**one) for one in told]
-            stored = load_file(folder / WEIGHTS)
-            latents, low, span = stored["latents"], stored["low"], stored["span"]
-            reader = StyleReader(stored["line"], PhraseBook.load(folder / PHRASES))
+            loops = [_loop_of(one) for one in told["loops"]]
+            names = {str(name): [*map(str, said)] for name, said in told["instruments"].items()}
+            tensors = load_file(folder / WEIGHTS)
+            stored = Quantised(tensors["codes"], tensors["levels"])
+            reader = StyleReader(tensors["line"], PhraseBook.load(folder / PHRASES))
         except (OSError, ValueError, TypeError, KeyError, AttributeError, SafetensorError) as error:
             raise CheckpointError(
                 f"The seed loops in {folder} cannot be read; fetch {WEIGHTS}, {CAPTIONS} and"
                 f" {PHRASES} again, or delete all three to do without."
             ) from error
         told_of = len(reader.book.styles), reader.line.shape[1]
-        if len(loops) != len(latents) or told_of != (len(styles_of(loops)),) * 2:
+        if len(loops) != len(stored) or told_of != (len(styles_of(loops)),) * 2:
             raise CheckpointError(
                 f"{CAPTIONS}, {PHRASES} and {WEIGHTS} in {folder} do not belong together."
             )
-        return cls(loops, latents, low, span, reader)
+        return cls(loops, stored, reader, names)
 
     def save(self, folder: Path) -> None:
         """Write the files into a checkpoint folder; without loops there are none."""
-        if self._reader is None:
+        if self._reader is None or self._stored is None:
             return
         self._reader.book.save(folder / PHRASES)
         tensors = {
-            "latents": self._latents,
-            "low": self._low,
-            "span": self._span,
+            "codes": self._stored.codes,
+            "levels": self._stored.levels,
             "line": self._reader.line,
         }
         save_file({name: value.contiguous() for name, value in tensors.items()}, folder / WEIGHTS)
         lines = ",\n".join(json.dumps(asdict(loop)) for loop in self.loops)
-        (folder / CAPTIONS).write_text(f"[\n{lines}\n]\n", "utf-8")
+        names = json.dumps(self._names)
+        (folder / CAPTIONS).write_text(
+            f'{{"instruments": {names},\n"loops": [\n{lines}\n]}}\n', "utf-8"
+        )
 
     def latents(self, index: int) -> Tensor:
         """Return loop `index` as latents: float32, shape (channels, h, w), on the CPU."""
-        unit = self._latents[index].float() / _LEVELS
-        return unit * self._span[:, None, None] + self._low[:, None, None]
+        if self._stored is None:
+            raise IndexError(index)
+        return self._stored.row(index)
 
     def scores(self, prompt: str, embedding: Tensor) -> Tensor:
         """Return for each loop how likely a prompt means its style, as a logarithm, shape (n,).
@@ -143,26 +163,45 @@ class SeedLoops:
             raise CheckpointError("This checkpoint has no seed loops; start from noise instead.")
         return self._reader.scores(prompt, embedding)[self._styles]
 
+    def asked(self, prompt: str) -> dict[str, Asked]:
+        """Return which of the loops' instruments a prompt may mean."""
+        return asked_instruments(prompt, self._names)
+
     def choose(
-        self, scores: Tensor, beats: float | None = None, pick: int = 0, key: Key | None = None
+        self,
+        scores: Tensor,
+        beats: float | None = None,
+        pick: int = 0,
+        key: Key | None = None,
+        asked: Mapping[str, Asked] | None = None,
     ) -> int:
         """Return the number of a loop that fits a prompt.
 
+        A style weighs most, then the instruments, which no later change of a loop can give it.
+
         Args:
             scores: the prompt's, by `scores`.
-            beats: how many beats 512 columns should hold; the loop that is stretched least wins.
+            beats: how many beats 512 columns should hold; loops that are stretched little win.
             pick: a request's seed, say: chooses among the loops that fit as well.
-            key: the loop that is transposed least wins, of those that are stretched as little.
+            key: the loop that is transposed least wins, of those that are stretched little.
+            asked: the prompt's instruments, by `asked`; the loops that have most of them win.
         """
         fitting = (scores >= scores.max() - _MARGIN).nonzero().flatten().tolist()
+        if asked:
+            has = {index: fit(asked, self.loops[index].instruments) for index in fitting}
+            fitting = [index for index in fitting if has[index] == max(has.values())]
         if beats is not None:
             off = {index: abs(math.log2(self.loops[index].beats / beats)) for index in fitting}
-            least = min(off.values())
-            fitting = [index for index in fitting if off[index] == least]
+            most = min(off.values()) + _STRETCH_MARGIN
+            fitting = [index for index in fitting if off[index] <= most]
         if key is not None:
             apart = {index: _semitones(self.loops[index], key) for index in fitting}
             fitting = [index for index in fitting if apart[index] == min(apart.values())]
         return int(fitting[pick % len(fitting)])
+
+
+def _loop_of(told: Mapping[str, Any]) -> SeedLoop:
+    return SeedLoop(**{**told, "instruments": tuple(told["instruments"])})
 
 
 def _semitones(loop: SeedLoop, wanted: Key) -> int:

@@ -15,13 +15,14 @@ from generation.seeds import SeedLoop, SeedLoops, styles_of
 from generation.style_reader import StyleReader
 from generation.training.captions import ClipFacts, caption
 from generation.training.compose import STYLES
+from generation.training.compose.instruments import INSTRUMENTS
 from generation.training.compose.theory import SCALES
 from generation.training.latents import Latents
 from generation.training.text.encoder import load_text, tokenize
 
-ENSEMBLE, OTHER = 3, 2
+ENSEMBLE, OTHER = 6, 4
 """Loops of an ensemble's style, and of a solo's or a noise's, which vary less."""
-_CAPTIONS, _TOLD = 50, 20
+_CAPTIONS, _TOLD = 150, 60
 """Captions that are drawn of a style, and those of them that the phrase book keeps."""
 _NAMED = 12
 _STEPS, _RATE, _DECAY, _SHARPNESS = 400, 0.02, 0.01, 12.0
@@ -91,9 +92,9 @@ def make_reader(
 def _loop(facts: ClipFacts, words: str) -> SeedLoop:
     """What is to be known of a stored loop: its third says whether its key is minor."""
     if facts.tonic < 0:
-        return SeedLoop(words, facts.style, facts.beats)
+        return SeedLoop(words, facts.style, facts.beats, instruments=facts.instruments)
     minor = 4 not in SCALES[facts.scale]
-    return SeedLoop(words, facts.style, facts.beats, facts.tonic, minor)
+    return SeedLoop(words, facts.style, facts.beats, facts.tonic, minor, facts.instruments)
 
 
 def make_seed_loops(work: Path) -> SeedLoops:
@@ -105,4 +106,6 @@ def make_seed_loops(work: Path) -> SeedLoops:
     loops = [_loop(data.facts[row], caption(data.facts[row], rng)) for row in rows]
     reader = make_reader(data.facts, styles_of(loops), tokenizer, encoder, rng)
     latents = torch.from_numpy(data.values[rows].astype(np.float32))
-    return SeedLoops.pack(loops, latents, reader)
+    playing = sorted({name for loop in loops for name in loop.instruments})
+    names = {name: INSTRUMENTS[name].words for name in playing}
+    return SeedLoops.pack(loops, latents, reader, names)

@@ -22,12 +22,12 @@ def some_loops(count: int = 6) -> tuple[SeedLoops, Tensor, Tensor]:
         * torch.tensor([1, 2, 3, 0.5])[:, None, None]
     )
     embeddings = torch.randn((count, 16), generator=generator)
-    loops = [SeedLoop(f"loop {i}", f"style {i}", 4 + 2 * i) for i in range(count)]
-    return (
-        SeedLoops.pack(loops, latents, reader_of(embeddings, styles_of(loops))),
-        latents,
-        embeddings,
-    )
+    loops = [
+        SeedLoop(f"loop {i}", f"style {i}", 4 + 2 * i, i, i > 2, ("flute",) * (i % 2))
+        for i in range(count)
+    ]
+    reader = reader_of(embeddings, styles_of(loops))
+    return SeedLoops.pack(loops, latents, reader, {"flute": ["flute"]}), latents, embeddings
 
 
 def test_what_is_saved_comes_back_nearly_whole(tmp_path: Path) -> None:
@@ -35,10 +35,9 @@ def test_what_is_saved_comes_back_nearly_whole(tmp_path: Path) -> None:
     packed.save(tmp_path)
     again = SeedLoops.load(tmp_path)
     assert again.loops == packed.loops
-    span = latents.amax((0, 2, 3)) - latents.amin((0, 2, 3))
-    for index in range(len(latents)):
-        error = (again.latents(index) - latents[index]).abs().amax((1, 2))
-        assert (error <= span / 255 / 2 + 1e-5).all()
+    assert again.asked("a flute") == packed.asked("a flute") != {}
+    error = torch.stack([again.latents(i) - latents[i] for i in range(len(latents))])
+    assert (error.square().mean((0, 2, 3)) < 0.02 * latents.var((0, 2, 3))).all()
 
 
 def test_a_prompt_finds_its_own_loop(tmp_path: Path) -> None:
@@ -67,12 +66,20 @@ def test_seeds_pick_in_turn_among_the_loops_of_a_style() -> None:
     assert {stored.choose(rain, pick=pick) for pick in range(5)} == {1}
 
 
-def test_an_asked_tempo_takes_the_loop_that_is_stretched_least() -> None:
+def test_an_asked_tempo_takes_a_loop_that_is_stretched_little() -> None:
     stored, techno, rain = of_two_styles()
     assert {stored.choose(techno, 15, pick) for pick in range(4)} == {2}
     assert [stored.choose(techno, 9, pick) for pick in range(3)] == [0, 3, 0]
     # The tempo never outweighs the style.
     assert stored.choose(rain, 16) == 1
+
+
+def test_seeds_pick_among_loops_of_nearly_the_tempo() -> None:
+    loops = [SeedLoop(str(beats), "techno", beats) for beats in (8, 9, 10, 16)]
+    stored = SeedLoops.pack(loops, torch.zeros(4, 4, 2, 2), reader_of(torch.eye(1, 5), ["techno"]))
+    scores = stored.scores("techno", torch.eye(1, 5)[0])
+    assert {stored.choose(scores, 8, pick) for pick in range(4)} == {0, 1}
+    assert {stored.choose(scores, 15, pick) for pick in range(4)} == {3}
 
 
 def test_an_asked_key_takes_the_loop_that_is_transposed_least() -> None:
@@ -91,6 +98,27 @@ def test_an_asked_key_takes_the_loop_that_is_transposed_least() -> None:
     assert chosen(Key(11, True)) == {1}
     # The tempo is asked first: what has to be stretched less is transposed further.
     assert chosen(Key(6, False), 8) == {0}
+
+
+def test_loops_that_have_the_asked_instruments_win() -> None:
+    players = [("piano", "kit"), ("flute", "kit"), ("flute",), ("flute", "kit")]
+    loops = [SeedLoop(str(i), "jazz", 8 * (1 + i // 3), instruments=has)
+             for i, has in enumerate(players)]  # fmt: skip
+    names = {"piano": ["piano"], "flute": ["flute"], "kit": ["drums"]}
+    reader = reader_of(torch.eye(1, 5), ["jazz"])
+    stored = SeedLoops.pack(loops, torch.zeros(4, 4, 2, 2), reader, names)
+    scores = stored.scores("jazz", torch.eye(1, 5)[0])
+
+    def chosen(prompt: str, beats: float | None = None) -> set[int]:
+        return {stored.choose(scores, beats, pick, None, stored.asked(prompt)) for pick in range(4)}
+
+    assert chosen("jazz") == {0, 1, 2, 3}
+    assert chosen("jazz flute") == {1, 2, 3}
+    assert chosen("jazz with flute and drums") == {1, 3}
+    assert chosen("jazz with tuba") == {0, 1, 2, 3}
+    # A tempo can be given to any loop, an instrument cannot.
+    assert chosen("jazz flute", 16) == {3}
+    assert chosen("jazz piano", 16) == {0}
 
 
 def test_styles_are_listed_once_in_order() -> None:
