@@ -83,6 +83,7 @@ def test_phrases_are_of_known_styles_and_of_one_each() -> None:
 def test_captions_call_a_style_by_all_its_phrases() -> None:
     facts = facts_of(compose("techno", 5), "none")
     rng = np.random.default_rng(6)
-    texts = " | ".join(caption(facts, rng) for _ in range(4000))
-    said = [phrase for phrase in STYLES["techno"].phrases if phrase in texts]
-    assert len(said) == len(STYLES["techno"].phrases)
+    phrases = STYLES["techno"].phrases
+    # two fifths of the captions say one: sixteen chances each, so that none is left out by chance
+    texts = " | ".join(caption(facts, rng) for _ in range(40 * len(phrases)))
+    assert not [phrase for phrase in phrases if phrase not in texts]
