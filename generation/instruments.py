@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from typing import TypeAlias
 
 _WORD = re.compile(r"[a-z0-9]+")
 _UNWANTED = re.compile(r"\b(?:no|without|minus)\s+[a-z0-9]+", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """How well a prompt names an instrument.
+Asked: TypeAlias = Mapping[str, float]
+"""What one instrument may be asked for as, and how well that fits it: noun -> share, 0 to 1.
 
-    Attributes:
-        noun: what it was called: the last word of one of its names ("guitar"), in the singular.
-        share: of that name's words, how many the prompt holds, 0 to 1: "electric guitar" and
-            "guitar" ask both for an electric guitar, the first more so.
-    """
-
-    noun: str
-    share: float
+A noun is the last word of a name, in the singular. "Guitar" and "electric guitar" both ask for a
+guitar; the second fits an electric one (1) better than a nylon one (1/4).
+"""
 
 
 def asked_instruments(prompt: str, names: Mapping[str, Sequence[str]]) -> dict[str, Asked]:
@@ -32,28 +26,32 @@ def asked_instruments(prompt: str, names: Mapping[str, Sequence[str]]) -> dict[s
         names: what each instrument is called.
     """
     said = set(_words(_UNWANTED.sub(" ", prompt)))
-    asked: dict[str, Asked] = {}
-    for instrument, phrases in names.items():
-        for phrase in phrases:
-            words = _words(phrase)
-            if not words or words[-1] not in said:
-                continue
-            share = sum(word in said for word in words) / len(words)
-            if instrument not in asked or share > asked[instrument].share:
-                asked[instrument] = Asked(words[-1], share)
-    return asked
+    held: dict[str, dict[str, float]] = {}
+    most: dict[str, float] = {}
+    for instrument, words in ((name, _words(one)) for name in names for one in names[name]):
+        if not words or (noun := words[-1]) not in said:
+            continue
+        # long names are meant more than short ones, and whole ones more than parts
+        fits = sum(word in said for word in words) ** 2 / len(words)
+        nouns = held.setdefault(instrument, {})
+        nouns[noun] = max(nouns.get(noun, 0.0), fits)
+        most[noun] = max(most.get(noun, 0.0), fits)
+    return {
+        instrument: {noun: fits / most[noun] for noun, fits in nouns.items()}
+        for instrument, nouns in held.items()
+    }
 
 
 def fit(asked: Mapping[str, Asked], instruments: Iterable[str]) -> float:
     """Return how much of what was asked for a piece by these instruments has.
 
     Each noun counts once, by the instrument that fits it best: two guitars are no better an answer
-    to "guitar" than one.
+    to "guitar" than one. A distortion guitar answers both "distortion" and "guitar".
     """
     best: dict[str, float] = {}
     for name in instruments:
-        if (one := asked.get(name)) is not None:
-            best[one.noun] = max(best.get(one.noun, 0.0), one.share)
+        for noun, share in asked.get(name, {}).items():
+            best[noun] = max(best.get(noun, 0.0), share)
     return sum(best.values())
 
 

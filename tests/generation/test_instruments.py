@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from generation.instruments import Asked, asked_instruments, fit
+from generation.instruments import asked_instruments, fit
 
 NAMES = {
     "clean guitar": ["electric guitar", "clean electric guitar"],
     "nylon guitar": ["nylon guitar", "Spanish guitar"],
+    "distortion guitar": ["distortion", "distortion guitar"],
     "piano": ["piano", "grand piano"],
     "electric piano": ["electric piano", "rhodes"],
     "standard kit": ["drums", "drum kit"],
@@ -21,9 +22,11 @@ NAMES = {
         ("jazz with a rhodes", {"electric piano"}),
         ("Electric Guitar riff", {"clean guitar"}),
         ("spanish-guitar, drums", {"nylon guitar", "standard kit"}),
-        ("guitar", {"clean guitar", "nylon guitar"}),
+        ("guitar", {"clean guitar", "nylon guitar", "distortion guitar"}),
+        ("an electric piano", {"electric piano"}),
+        ("a guitar with distortion", {"distortion guitar"}),
         ("piano without drums", {"piano"}),
-        ("guitar solo, no piano", {"clean guitar", "nylon guitar"}),
+        ("nylon guitar solo, no piano", {"nylon guitar"}),
         ("electric feelings", set()),
         ("two pianos and guitarists", {"piano"}),
         ("a drum", {"standard kit"}),
@@ -32,14 +35,21 @@ NAMES = {
 )
 def test_what_is_named_is_asked_for(prompt: str, best: set[str]) -> None:
     asked = asked_instruments(prompt, NAMES)
-    nouns = {one.noun for one in asked.values()}
-    most = {noun: max(a.share for a in asked.values() if a.noun == noun) for noun in nouns}
-    assert {name for name, one in asked.items() if one.share == most[one.noun]} == best
+    fits = {name: fit(asked, [name]) for name in NAMES}
+    nouns = {noun for shares in asked.values() for noun in shares}
+    fitting = {name for name, shares in asked.items() if 1.0 in shares.values()}
+    assert fitting == best
+    assert all(0 <= fits[name] <= len(nouns) for name in NAMES)
+    assert fit(asked, NAMES) == len(nouns)
 
 
 def test_a_noun_counts_once_by_its_best_instrument() -> None:
-    asked = {"a": Asked("guitar", 0.5), "b": Asked("guitar", 1.0), "c": Asked("drums", 1.0)}
+    asked = {
+        "a": {"guitar": 0.5},
+        "b": {"guitar": 1.0, "distortion": 1.0},
+        "c": {"drums": 1.0},
+    }
     assert fit(asked, ["a"]) == 0.5
-    assert fit(asked, ["a", "b"]) == fit(asked, ["b", "other"]) == 1.0
-    assert fit(asked, ["c", "b"]) == 2.0
+    assert fit(asked, ["a", "b"]) == fit(asked, ["b", "other"]) == 2.0
+    assert fit(asked, ["a", "c"]) == 1.5
     assert fit(asked, []) == fit({}, ["a"]) == 0.0
