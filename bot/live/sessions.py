@@ -322,6 +322,7 @@ class LiveSessions:
                     except Exception:
                         log.exception("a live session could not take that in")
             finally:
+                await self._drop_errands()
                 for session in self.all:
                     await self._end(session, ended=False)
 
@@ -434,6 +435,13 @@ class LiveSessions:
         task = asyncio.create_task(run())
         self._errands.add(task)
         task.add_done_callback(self._errands.discard)
+
+    async def _drop_errands(self) -> None:
+        """At the end: what they would have told a session, the store tells it at the next start."""
+        for task in self._errands:
+            task.cancel()
+        if self._errands:
+            await asyncio.wait(self._errands)
 
 
 def files_of(takes: Iterable[Take]) -> set[str]:

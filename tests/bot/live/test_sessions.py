@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import threading
 import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -15,9 +16,12 @@ from bot.chat import Said
 from bot.errors import BadInputRefusal, ForbiddenRefusal, NotFoundRefusal
 from bot.events import WordsWithdrawn
 from bot.live.sessions import weight_of
+from bot.live.sounds import Sounds
+from bot.live.timeline import Take
 from bot.moderation.commands import Reply
 from bot.settings import LiveSettings
 from generation.errors import BadRequestError
+from generation.request import Clip
 from tests.bot.conftest import Kit
 from tests.bot.live.house import ADMIN, HOME, MODERATOR, House, open_house, someone
 from tests.waiting import soon
@@ -218,6 +222,29 @@ async def test_a_session_goes_on_after_a_restart(kit: Kit, tmp_path: Path) -> No
         await asyncio.sleep(0)
         with pytest.raises(NotFoundRefusal):
             await house.says(ANN, "!mix")
+
+
+async def test_the_end_leaves_nothing_running(
+    kit: Kit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = asyncio.all_tasks()
+    reading, read = threading.Event(), threading.Event()
+
+    def take_of(self: Sounds, job_id: str, clip: Clip, loudness: float) -> Take:
+        reading.set()
+        read.wait(60)
+        return real(self, job_id, clip, loudness)
+
+    real = Sounds.take_of
+    monkeypatch.setattr(Sounds, "take_of", take_of)
+    try:
+        async with open_house(kit, tmp_path) as house:
+            await house.says(MODERATOR, "!live start")
+            await house.says(ANN, "!vote rain")
+            await house.until(reading.is_set)
+        assert asyncio.all_tasks() == before
+    finally:
+        read.set()
 
 
 async def test_several_sessions_keep_to_themselves(house: House) -> None:
