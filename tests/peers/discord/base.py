@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
 from tests.peers.discord.clock import WorldClock
 from tests.peers.discord.models import DISCORD_EPOCH_MS, Attachment, Channel, kept_name
+from tests.peers.waiting import Waiting
 
-T = TypeVar("T")
 # Told of an event; returns whether somebody connected heard of it.
 Listener = Callable[[str, dict[str, Any], Channel | None], bool]
 
 
-class Ground:
+class Ground(Waiting):
     """Changes are told to listeners (the gateway) and wake those who wait."""
 
     def __init__(self) -> None:
+        super().__init__()
         self._last_id = 0
         self._listeners: list[Listener] = []
-        self._waiting: set[asyncio.Future[None]] = set()
         self.clock = WorldClock()
         self.violations: list[str] = []
         self.channels: dict[int, Channel] = {}
@@ -51,32 +50,6 @@ class Ground:
         heard = [listener(event, data, channel) for listener in self._listeners]
         self.notify()
         return any(heard)
-
-    def notify(self) -> None:
-        """Something changed: whoever waits for it looks again."""
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def until(self, look: Callable[[], T | None], seconds: float = 15.0) -> T:
-        """Wait until `look()` finds something truthy, and return it.
-
-        Raises:
-            AssertionError: it did not within `seconds`.
-        """
-        try:
-            async with asyncio.timeout(seconds):
-                while not (found := look()):
-                    waiter = asyncio.get_running_loop().create_future()
-                    self._waiting.add(waiter)
-                    try:
-                        await waiter
-                    finally:
-                        self._waiting.discard(waiter)
-                return found
-        except TimeoutError:
-            report = f"nothing came within {seconds} s; {self.transcript()}"
-            raise AssertionError(report) from None
 
     def transcript(self) -> str:
         """Every message there is and every violation, for the report of a failed test."""

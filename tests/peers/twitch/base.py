@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 import uuid
-from collections.abc import Callable
-from typing import TypeVar
 
 from tests.peers.discord.clock import WorldClock
 from tests.peers.twitch.models import App, Token, User
+from tests.peers.waiting import Waiting
 
-T = TypeVar("T")
 
-
-class Ground:
+class Ground(Waiting):
     """People, apps and tokens; changes wake those who wait."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.clock = WorldClock()
         self.violations: list[str] = []
         self.users: dict[str, User] = {}
@@ -26,7 +23,6 @@ class Ground:
         self.refreshes: dict[str, Token] = {}
         self._born, self._born_real = time.time(), self.clock.real
         self._last_id = 70_000_000
-        self._waiting: set[asyncio.Future[None]] = set()
 
     def now(self) -> float:
         """World time as seconds since the epoch."""
@@ -54,32 +50,6 @@ class Ground:
         """Note a breach of what Twitch documents."""
         self.violations.append(what)
         self.notify()
-
-    def notify(self) -> None:
-        """Something changed: whoever waits for it looks again."""
-        for waiter in self._waiting:
-            if not waiter.done():
-                waiter.set_result(None)
-
-    async def until(self, look: Callable[[], T | None], seconds: float = 15.0) -> T:
-        """Wait until `look()` finds something truthy, and return it.
-
-        Raises:
-            AssertionError: it did not within `seconds`.
-        """
-        try:
-            async with asyncio.timeout(seconds):
-                while not (found := look()):
-                    waiter = asyncio.get_running_loop().create_future()
-                    self._waiting.add(waiter)
-                    try:
-                        await waiter
-                    finally:
-                        self._waiting.discard(waiter)
-                return found
-        except TimeoutError:
-            report = f"nothing came within {seconds} s; {self.transcript()}"
-            raise AssertionError(report) from None
 
     def transcript(self) -> str:
         """The last messages of every chat and every violation, for the report of a failed test."""
