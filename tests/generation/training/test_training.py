@@ -80,6 +80,20 @@ def test_the_noise_schedule_ends_in_pure_noise() -> None:
     assert (shares.diff() < 0).all()
 
 
+@pytest.mark.parametrize("batch", [1, 4, 7])
+def test_three_quarters_of_the_training_is_for_what_seed_loops_need(batch: int) -> None:
+    generator = torch.Generator().manual_seed(3)
+    steps = torch.stack([un.training_steps(batch, generator) for _ in range(8000 // batch)])
+    assert steps.dtype == torch.int64
+    assert steps.min() >= 0
+    assert steps.max() <= 999
+    assert (steps.diff(dim=1) >= 0).all()
+    assert (steps < 650).float().mean() == pytest.approx(0.75, abs=0.02)
+    for part in (steps[steps < 650], steps[steps >= 650] - 650):
+        counts = torch.histc(part.float(), 5, 0, int(part.max()) + 1)
+        assert counts.min() > 0.85 * counts.max()
+
+
 def unet_trainer(work: Path, name: str) -> Trainer:
     torch.manual_seed(4)
     data = Latents(work / "clips", work / "latents")
