@@ -18,7 +18,7 @@ SEAL = "sha256.json"
 _SEALED_BESIDES = (
     "model_index.json",
     "riffbot.json",
-    "phrases.json",
+    "phrases.json.gz",
     "seeds.json",
     "seeds.safetensors",
 )

@@ -8,11 +8,12 @@ each style (naive Bayes over n-grams of letters, after Cavnar & Trenkle, 1994).
 
 from __future__ import annotations
 
+import gzip
 import itertools
 import json
 import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -23,47 +24,33 @@ _KEY = 8
 _MOST_WORDS, _MOST_PIECES = 24, 256
 _DOUBT = 2.5
 """Phrases' worth of evidence that a piece of text could mean any style."""
+_PAIR_WEIGHT = 2.0
+"""Two neighbouring words together say more than a word or a part of one."""
+_MOST_BYTES = 16 << 20
+"""Of the unpacked file: what a stranger packed must not fill the memory."""
 _WORD = re.compile(r"[a-z0-9]+")
-
-
-@dataclass(frozen=True, slots=True)
-class Sayings:
-    """What people say when they mean a style.
-
-    Attributes:
-        phrases: short and typical, the style's name among them.
-        captions: whole requests, which say other things too.
-    """
-
-    phrases: Sequence[str]
-    captions: Sequence[str]
 
 
 class PhraseBook:
     """Phrases by style, searched as one text.
 
-    All places of the text are sorted by the eight letters that follow, which takes a tenth of a
+    All places of the text are sorted by the eight letters that follow, which takes a fraction of a
     second and spares storing an index: the places of a piece are neighbours (Manber & Myers, 1990).
     """
 
-    NAME_WEIGHT, CAPTION_WEIGHT = 12.0, 0.25
-    """How many phrases a style's own name and a caption count for."""
+    NAME_WEIGHT = 12.0
+    """How many phrases a style's own name counts for."""
 
-    def __init__(self, sayings: Mapping[str, Sayings]) -> None:
-        """Remember what is said of each style, by its name."""
+    def __init__(self, sayings: Mapping[str, Sequence[str]]) -> None:
+        """Remember what people say when they mean a style, by its name."""
         self._sayings = dict(sayings)
         lines: list[str] = []
         weights: list[float] = []
         styles: list[int] = []
         for number, (name, said) in enumerate(sayings.items()):
-            for weight, texts in (
-                (self.NAME_WEIGHT, [name]),
-                (1.0, said.phrases),
-                (self.CAPTION_WEIGHT, said.captions),
-            ):
-                lines += [f" {' '.join(_words(text))} " for text in texts]
-                weights += [weight] * len(texts)
-                styles += [number] * len(texts)
+            lines += [f" {' '.join(_words(text))} " for text in (name, *said)]
+            weights += [self.NAME_WEIGHT] + [1.0] * len(said)
+            styles += [number] * (1 + len(said))
         self._text = "\n".join(lines)
         self._starts = np.cumsum([0] + [len(line) + 1 for line in lines[:-1]])
         self._places, self._keys = _sorted_places(self._text)
@@ -75,20 +62,24 @@ class PhraseBook:
         """Read what `save` wrote.
 
         Raises:
-            OSError, ValueError, TypeError, KeyError, AttributeError: it cannot be read, or is
-                something else.
+            OSError, ValueError, TypeError, AttributeError: it cannot be read, or is something
+                else.
         """
-        told = json.loads(file.read_text("utf-8"))
-        return cls({name: Sayings(one["phrases"], one["captions"]) for name, one in told.items()})
+        try:
+            with gzip.open(file) as packed:
+                data = packed.read(_MOST_BYTES + 1)
+        except (EOFError, zlib.error) as error:
+            raise ValueError(f"{file} is damaged") from error
+        if len(data) > _MOST_BYTES:
+            raise ValueError(f"{file} unpacks to more than {_MOST_BYTES >> 20} MiB")
+        told = json.loads(data)
+        return cls({name: [*map(_text, said)] for name, said in told.items()})
 
     def save(self, file: Path) -> None:
-        """Write everything as JSON, a style a line."""
-        lines = (
-            f"{json.dumps(name)}: "
-            + json.dumps({"phrases": list(said.phrases), "captions": list(said.captions)})
-            for name, said in self._sayings.items()
-        )
-        file.write_text("{\n" + ",\n".join(lines) + "\n}\n", "utf-8")
+        """Write everything as gzipped JSON, a style a line; the same book gives the same bytes."""
+        lines = (f"{json.dumps(k)}: {json.dumps([*said])}" for k, said in self._sayings.items())
+        text = "{\n" + ",\n".join(lines) + "\n}\n"
+        file.write_bytes(gzip.compress(text.encode("ascii"), mtime=0))
 
     @property
     def styles(self) -> tuple[str, ...]:
@@ -101,16 +92,17 @@ class PhraseBook:
         All zeros where nothing of the prompt stands in the book.
         """
         count = len(self._sayings)
-        total, known = np.zeros(count), 0
+        total, heard = np.zeros(count), 0.0
         for piece in _pieces(prompt):
             found = self._found(piece)
             if len(found):
-                known += 1
+                weight = _PAIR_WEIGHT if " " in piece.strip() else 1.0
                 by_style = np.bincount(self._styles[found], self._weights[found], count)
                 share = (by_style + _DOUBT / count) / (by_style.sum() + _DOUBT)
-                total += np.log(share * count)
+                total += weight * np.log(share * count)
+                heard += weight
         # Pieces of one word agree with each other: they are no independent witnesses.
-        return np.asarray(total / max(1, known) ** 0.5)
+        return np.asarray(total / max(1.0, heard) ** 0.5)
 
     def _found(self, piece: str) -> npt.NDArray[np.intp]:
         """Return the numbers of the lines that a piece of text stands in."""
@@ -136,6 +128,12 @@ def _sorted_places(text: str) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.uint
 def _key(piece: str, filler: bytes) -> np.uint64:
     """Return the first letters of a piece of text as one number."""
     return np.uint64(int.from_bytes(piece.encode("ascii")[:_KEY].ljust(_KEY, filler), "big"))
+
+
+def _text(told: object) -> str:
+    if not isinstance(told, str):
+        raise TypeError(f"{told!r} is no text")
+    return told
 
 
 def _words(text: str) -> list[str]:

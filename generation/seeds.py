@@ -2,10 +2,10 @@
 
 A checkpoint may carry a few hundred loops of our own composer, as latents: `seeds.safetensors`
 (`codes` and `levels` of `Quantised` latents, and `line`, a part of a `StyleReader`), `seeds.json`
-(`loops`: what each is; `instruments`: what people call those that play in them) and `phrases.json`
-(a `PhraseBook`; its styles are those of the loops, in order of their first ones). Noise is laid
-over a loop of the style that the prompt means, so that rhythm and arrangement are there from the
-start (the idea of Riffusion's seed images; Meng et al., "SDEdit", 2022).
+(`loops`: what each is; `instruments`: what people call those that play in them) and
+`phrases.json.gz` (a `PhraseBook`; its styles are those of the loops, in order of their first ones).
+Noise is laid over a loop of the style that the prompt means, so that rhythm and arrangement are
+there from the start (the idea of Riffusion's seed images; Meng et al., "SDEdit", 2022).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from generation.phrase_book import PhraseBook
 from generation.quantised import Quantised
 from generation.style_reader import StyleReader
 
-WEIGHTS, CAPTIONS, PHRASES = "seeds.safetensors", "seeds.json", "phrases.json"
+WEIGHTS, CAPTIONS, PHRASES = "seeds.safetensors", "seeds.json", "phrases.json.gz"
 STRENGTH = 0.6
 """How much of the schedule is drawn anew over a seed loop (see `generation/training/LOG.md`)."""
 

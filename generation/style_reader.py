@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from generation.phrase_book import PhraseBook
 
-_LINE_SHARE, _BOOK_SHARE = 1.2, 0.8
+_LINE_SHARE, _BOOK_SHARE = 0.6, 0.8
 
 
 @dataclass(frozen=True)

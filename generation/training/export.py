@@ -71,7 +71,7 @@ diffusers format, {parameters}.
 - **Text encoder**: trained here, distilled from all-MiniLM-L6-v2 (Apache-2.0) on captions, invented
   requests and WordNet 3.0 (Princeton's licence); no weight of the teacher is in it.
 - **Seed loops**: {seeds} loops of the same composer as latents (`seeds.safetensors`, `seeds.json`),
-  chosen by what a prompt means and by the phrases of `phrases.json`, which language models wrote.
+  chosen by what a prompt means and by the phrases in `phrases.json.gz`; language models wrote them.
 - **Licence**: MIT, like the project. What you make with it is yours to use, also commercially.
 - **Training**: {training}. `make starter` repeats it from seeds; the log is
   `generation/training/LOG.md`.

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from transformers import CLIPTextModel, CLIPTokenizer
 
-from generation.phrase_book import PhraseBook, Sayings
+from generation.phrase_book import PhraseBook
 from generation.seeds import SeedLoop, SeedLoops, styles_of
 from generation.style_reader import StyleReader
 from generation.training.captions import ClipFacts, caption
@@ -20,7 +20,7 @@ from generation.training.compose.theory import SCALES
 from generation.training.latents import Latents
 from generation.training.text.encoder import load_text, tokenize
 
-ENSEMBLE, OTHER = 6, 4
+ENSEMBLE, OTHER = 7, 4
 """Loops of an ensemble's style, and of a solo's or a noise's, which vary less."""
 _CAPTIONS, _TOLD = 150, 60
 """Captions that are drawn of a style, and those of them that the phrase book keeps."""
@@ -83,7 +83,7 @@ def make_reader(
         captions = [caption(clips[i % len(clips)], rng) for i in range(_CAPTIONS)]
         phrases = (*STYLES[name].says, *STYLES[name].phrases)
         told += [(text, number) for text in (*phrases, *captions)]
-        sayings[name] = Sayings(phrases, captions[:_TOLD])
+        sayings[name] = (*phrases, *captions[:_TOLD])
     embeddings = _embed([text for text, _ in told], tokenizer, encoder)
     line = fit_line(embeddings, torch.tensor([number for _, number in told]), len(names))
     return StyleReader(line.half(), PhraseBook(sayings))

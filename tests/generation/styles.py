@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from generation.phrase_book import PhraseBook, Sayings
+from generation.phrase_book import PhraseBook
 from generation.style_reader import StyleReader
 
 
@@ -16,4 +16,4 @@ def reader_of(embeddings: Tensor, names: Sequence[str]) -> StyleReader:
     """Know where each style points, embeddings (styles, width), and its name, but no phrases."""
     unit = functional.normalize(embeddings.float(), dim=-1)
     line = torch.cat([10 * unit.T, torch.zeros(1, len(unit))])
-    return StyleReader(line, PhraseBook({name: Sayings((), ()) for name in names}))
+    return StyleReader(line, PhraseBook(dict.fromkeys(names, ())))

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from generation.errors import CheckpointError
 from generation.keys import Key
+from generation.phrase_book import PhraseBook
 from generation.seeds import CAPTIONS, PHRASES, WEIGHTS, SeedLoop, SeedLoops, styles_of
 from tests.generation.styles import reader_of
 
@@ -146,7 +147,7 @@ def test_damaged_files_are_named(tmp_path: Path, damage: str) -> None:
     elif damage == "missing":
         (tmp_path / PHRASES).unlink()
     elif damage == "other":
-        (tmp_path / PHRASES).write_text('{"techno": {"phrases": [], "captions": []}}')
+        PhraseBook({"techno": ()}).save(tmp_path / PHRASES)
     else:
         (tmp_path / CAPTIONS).write_text("[]")
     with pytest.raises(CheckpointError, match="seeds"):

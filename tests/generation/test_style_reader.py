@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from generation.phrase_book import PhraseBook, Sayings
+from generation.phrase_book import PhraseBook
 from generation.style_reader import StyleReader
 from tests.generation.styles import reader_of
 
@@ -44,7 +44,7 @@ def test_both_judges_are_heard() -> None:
     """Each is sure of another style; a name outweighs a weak line, and a strong line a letter."""
     line = torch.zeros(3, 2)
     line[0] = torch.tensor([0.0, 1.0])
-    book = PhraseBook({"techno": Sayings((), ()), "rain": Sayings((), ())})
+    book = PhraseBook({"techno": (), "rain": ()})
     weak, strong = StyleReader(line, book), StyleReader(100 * line, book)
     asked = torch.tensor([1.0, 0.0])
     assert int(weak.scores("techno", asked).argmax()) == 0
