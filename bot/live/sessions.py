@@ -437,7 +437,7 @@ class LiveSessions:
         task.add_done_callback(self._errands.discard)
 
     async def _drop_errands(self) -> None:
-        """At the end: what they would have told a session, the store tells it at the next start."""
+        """At the end nobody plays what they bring; a session that goes on orders its music anew."""
         for task in self._errands:
             task.cancel()
         if self._errands:

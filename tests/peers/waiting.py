@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import TypeVar
 
 T = TypeVar("T")
 
 
-class Waiting:
+class Waiting(ABC):
     """Whoever changes something calls `notify`, which wakes those in `until`."""
 
     def __init__(self) -> None:
@@ -41,6 +42,6 @@ class Waiting:
             report = f"nothing came within {seconds} s; {self.transcript()}"
             raise AssertionError(report) from None
 
+    @abstractmethod
     def transcript(self) -> str:
         """What happened, for the report of a failed test."""
-        raise NotImplementedError
